@@ -1,0 +1,1 @@
+"""What every package uses: journal, group commit, database, bus, clock, money, access, web frame."""

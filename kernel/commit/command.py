@@ -1,0 +1,68 @@
+"""Commands: what someone asks for, and the pure decision about it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from kernel.journal.streams import E, S, StreamRef
+from kernel.problems import Problem
+
+A = TypeVar("A")
+
+
+class States(Protocol):
+    """The states that a decision may look at: those of the streams its command names."""
+
+    def get(self, ref: StreamRef[S, E]) -> S | None:
+        """Return the state of a stream, or ``None`` where it does not exist yet."""
+        ...
+
+
+class Happened(NamedTuple):
+    """An event and the stream it belongs to."""
+
+    ref: StreamRef[Any, Any]
+    event: msgspec.Struct
+
+
+class Decided(NamedTuple, Generic[A]):
+    """A decision: what the caller is told once ``events`` are durable. No events, nothing happens."""
+
+    answer: A
+    events: Sequence[Happened] = ()
+
+
+class Key(NamedTuple):
+    """
+    An idempotency key: the same key with the same ``fingerprint`` gets the answer of the first time.
+
+    ``owner`` keeps callers apart. ``fingerprint`` is a SHA-256 of what was asked; the same key with
+    another fingerprint is a :class:`~kernel.problems.Conflict`.
+    """
+
+    owner: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Command(Generic[A]):
+    """
+    One thing to be decided.
+
+    ``streams`` names all that ``decide`` may read or append to. ``decide`` is pure and is called again
+    when another process was faster; it returns what happens, or the problem that says why not.
+    ``at`` is when the request was received, in UTC, stamped once: a retry must not make it late.
+    ``answer_type`` is needed with ``key``: the stored answer is read back as that type.
+    """
+
+    streams: Sequence[StreamRef[Any, Any]]
+    decide: Callable[[States], Decided[A] | Problem]
+    actor: str
+    origin: str
+    at: datetime
+    key: Key | None = None
+    answer_type: type[A] | None = None

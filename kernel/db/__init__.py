@@ -1,0 +1,1 @@
+"""The database: pools, metadata, state tables, migrations."""

@@ -1,0 +1,49 @@
+"""One journal entry and the leaf that stands for it in the Merkle log."""
+
+import hashlib
+import struct
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+LEAF_DOMAIN: Final = b"zhecai/journal/1"
+"""Keeps a leaf from ever being taken for the hash of something else."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HEAD: Final = struct.Struct(">qq")
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """
+    One decision, as it is stored.
+
+    ``stream`` is ``kind/uuid``; ``version`` counts 1, 2, 3 … without a gap within it. ``at`` is the
+    server's time in UTC, to the microsecond. ``body`` is JSON: the very bytes that are hashed.
+    """
+
+    stream: str
+    version: int
+    kind: str
+    at: datetime
+    actor: str
+    origin: str
+    body: bytes
+    leaf: bytes
+
+
+def leaf_of(*, stream: str, version: int, kind: str, at: datetime, actor: str, origin: str, body: bytes) -> bytes:
+    """
+    Hash all of an entry: SHA-256 over the domain, two integers and five length-prefixed fields.
+
+    Every field carries its length, so no two different entries have one encoding.
+
+    Cost: about 2 µs; see ``bench/micro/leaf.py``.
+    """
+    delta = at - _EPOCH
+    micros = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    s, k, a, o = stream.encode(), kind.encode(), actor.encode(), origin.encode()
+    return hashlib.sha256(
+        b"%b%b%d:%b%d:%b%d:%b%d:%b%d:%b"
+        % (LEAF_DOMAIN, _HEAD.pack(version, micros), len(s), s, len(k), k, len(a), a, len(o), o, len(body), body)
+    ).digest()

@@ -1,0 +1,80 @@
+"""
+Streams: what a kind of stream is, and how its state follows from its entries.
+
+A stream is one thing with a life: one auction, one order, one budget line. Its state is a value that
+``evolve`` builds from its events, and a state row that :class:`StreamKind` loads and saves.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+S = TypeVar("S")
+E = TypeVar("E", bound=msgspec.Struct)
+
+Connection = asyncpg.Connection[asyncpg.Record]
+
+
+class Versioned(NamedTuple, Generic[S]):
+    """A state and the number of events that made it."""
+
+    version: int
+    state: S
+
+
+class Recorded(NamedTuple, Generic[E]):
+    """An event with its place in the stream, as it is about to be stored."""
+
+    version: int
+    at: datetime
+    event: E
+
+
+class Change(NamedTuple, Generic[S, E]):
+    """What one transaction does to one stream: from ``before`` (``None`` when new) to ``after``."""
+
+    id: UUID
+    before: S | None
+    after: S
+    version: int
+    events: Sequence[Recorded[E]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamKind(Generic[S, E]):
+    """
+    A kind of stream, declared once in the ``queries.py`` of its area.
+
+    ``name`` is the prefix of its streams (``auction`` in ``auction/0190…``).
+    ``events`` is the union of its event structs; each has ``tag_field="kind"`` and a tag such as
+    ``auction.offered``, so that a body names its own type.
+    ``evolve(state, event, at)`` is pure and total: it applies what was decided and refuses nothing.
+    ``load(connection, ids)`` reads state rows; an absent id is left out.
+    ``save(connection, changes)`` writes state rows; it decides nothing and need not compare versions,
+    because the journal's unique (stream, version) has already won or lost the race.
+    """
+
+    name: str
+    events: Any
+    evolve: Callable[[S | None, E, datetime], S]
+    load: Callable[[Connection, Sequence[UUID]], Awaitable[dict[UUID, Versioned[S]]]]
+    save: Callable[[Connection, Sequence[Change[S, E]]], Awaitable[None]]
+
+    def ref(self, id: UUID) -> "StreamRef[S, E]":
+        """Point at one stream of this kind."""
+        return StreamRef(self, id)
+
+
+class StreamRef(NamedTuple, Generic[S, E]):
+    """One stream: its kind and its id."""
+
+    kind: StreamKind[S, E]
+    id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.kind.name}/{self.id}"
