@@ -57,7 +57,9 @@ class StateTable(Generic[S, E]):
 
     async def load(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[S]]:
         """Read the states of ``ids``; an absent one is left out."""
-        return {row["id"]: Versioned(row["version"], self.state(row)) for row in await connection.fetch(self._load, ids)}
+        return {
+            row["id"]: Versioned(row["version"], self.state(row)) for row in await connection.fetch(self._load, ids)
+        }
 
     async def save(self, connection: Connection, changes: Sequence[Change[S, E]]) -> None:
         """Insert or replace the rows of ``changes`` in one statement."""

@@ -8,7 +8,7 @@ A stream is one thing with a life: one auction, one order, one budget line. Its 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +17,7 @@ import msgspec
 S = TypeVar("S")
 E = TypeVar("E", bound=msgspec.Struct)
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = asyncpg.Connection
 
 
 class Versioned(NamedTuple, Generic[S]):

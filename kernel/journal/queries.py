@@ -1,0 +1,85 @@
+"""Every statement on the journal. Raw asyncpg with ``unnest``: a batch is one round trip whatever its size."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from kernel.journal.entry import Entry
+from kernel.journal.streams import Connection
+
+_APPEND: Final = """
+insert into journal (stream, version, kind, at, actor, origin, body, leaf)
+select * from unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                     $7::bytea[], $8::bytea[])
+on conflict do nothing
+"""
+_MOVED: Final = """
+select s.stream from unnest($1::text[], $2::bigint[]) as s(stream, version)
+where s.version <> coalesce(
+    (select j.version from journal j where j.stream = s.stream order by j.version desc limit 1), 0)
+"""
+_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(s, 0)) from unnest($1::text[]) as s"
+_COLUMNS: Final = "stream, version, kind, at, actor, origin, body, leaf"
+_READ: Final = f"select {_COLUMNS} from journal where stream = $1 and version > $2 order by version limit $3"
+_READ_MANY: Final = f"""
+select {_COLUMNS} from journal join unnest($1::text[], $2::bigint[]) as s(name, after)
+on stream = s.name and version > s.after order by stream, version
+"""
+_LEAF: Final = "select leaf from journal where stream = $1 and version = $2"
+_STREAMS: Final = """
+select distinct stream from journal where stream > $1 and stream like $2 || '/%' order by stream limit $3
+"""
+
+
+def _entry(row: Sequence[object]) -> Entry:
+    return Entry(*row)  # type: ignore[arg-type]
+
+
+async def append(tx: Connection, entries: Sequence[Entry]) -> bool:
+    """
+    Append ``entries``, sorted by stream and version; tell whether all of their places were free.
+
+    Where it returns ``False`` another writer was faster somewhere and the transaction must be rolled back.
+    Two writers insert in one order, so they wait for each other but do not deadlock.
+    """
+    columns = zip(
+        *((e.stream, e.version, e.kind, e.at, e.actor, e.origin, e.body, e.leaf) for e in entries), strict=True
+    )
+    status = await tx.execute(_APPEND, *(list(column) for column in columns))
+    return int(status.rsplit(" ", 1)[1]) == len(entries)
+
+
+async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]:
+    """Name the streams that are no longer at the version given with them (0 for absent)."""
+    names, versions = zip(*streams, strict=True)
+    return [row[0] for row in await tx.fetch(_MOVED, list(names), list(versions))]
+
+
+async def lock(tx: Connection, streams: Sequence[str]) -> None:
+    """Hold ``streams`` (sorted) until the transaction ends, against others who also ask."""
+    await tx.execute(_LOCK, list(streams))
+
+
+async def read(connection: Connection, stream: str, *, after: int = 0, limit: int = 10_000) -> list[Entry]:
+    """Read the entries of one stream behind version ``after``, at most ``limit``."""
+    return [_entry(row) for row in await connection.fetch(_READ, stream, after, limit)]
+
+
+async def read_many(connection: Connection, after: Sequence[tuple[str, int]]) -> list[Entry]:
+    """Read the entries behind a version of each of several streams, ordered by stream and version."""
+    names, versions = zip(*after, strict=True)
+    return [_entry(row) for row in await connection.fetch(_READ_MANY, list(names), list(versions))]
+
+
+async def leaf(connection: Connection, stream: str, version: int) -> bytes | None:
+    """Read the leaf of one entry: it tells whether a commit whose answer was lost did happen."""
+    found: bytes | None = await connection.fetchval(_LEAF, stream, version)
+    return found
+
+
+async def stream_ids(connection: Connection, kind: str, *, page: int = 5_000) -> AsyncIterator[list[UUID]]:
+    """Walk the ids of all streams of a kind, in pages."""
+    last = ""
+    while rows := await connection.fetch(_STREAMS, last, kind, page):
+        last = rows[-1][0]
+        yield [UUID(row[0].split("/", 1)[1]) for row in rows]

@@ -1,0 +1,19 @@
+"""What operators watch: Prometheus metrics, all declared in one place."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
+
+REQUESTS: Final = Counter("zhecai_http_requests", "HTTP requests answered", ["method", "route", "status"])
+REQUEST_SECONDS: Final = Histogram(
+    "zhecai_http_request_seconds", "From last byte in to first byte out", buckets=_FAST_S
+)
+COMMIT_BATCHES: Final = Counter("zhecai_commit_batches", "Transactions of the group commit", ["committer"])
+COMMIT_COMMANDS: Final = Counter("zhecai_commit_commands", "Commands decided", ["committer"])
+COMMIT_CLASHES: Final = Counter("zhecai_commit_clashes", "Batches that another process outran", ["committer"])
+COMMIT_SECONDS: Final = Histogram("zhecai_commit_seconds", "Duration of COMMIT", ["committer"], buckets=_FAST_S)
+VIEWERS: Final = Gauge("zhecai_live_viewers", "Connections in live halls")
+VIEWERS_CUT: Final = Counter("zhecai_live_viewers_cut", "Viewers cut off because they read too slowly")
+BUS_HINTS: Final = Counter("zhecai_bus_hints", "Hints published and received", ["direction"])
