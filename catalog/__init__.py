@@ -1,0 +1,1 @@
+"""What can be bought: classification, products, framework agreements, offers, import of goods."""

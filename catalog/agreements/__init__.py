@@ -1,0 +1,1 @@
+"""Framework agreements (框架协议): packages, admitted suppliers, period, price limits."""
