@@ -1,0 +1,201 @@
+"""Every statement of the budget."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from budget.lines.rules import Account, Consumed, Event, Line, Released, Reserved, evolve, posting_of
+from budget.lines.tables import budget_lines as t
+from budget.lines.tables import budget_postings as p
+from kernel.access.actors import Actor, Role
+from kernel.journal.streams import Change, Connection, StreamKind, Versioned
+from registries.regions.rules import prefix_of
+
+_LOAD: Final = """
+select id, version, number, name, year, organisation_id, region,
+       appropriated_fen, available_fen, reserved_fen, consumed_fen
+from budget_lines where id = any($1::uuid[])"""
+
+_LOAD_RESERVATIONS: Final = (
+    "select line_id, order_id, amount_fen from budget_reservations where line_id = any($1::uuid[])"
+)
+
+_SAVE: Final = """
+insert into budget_lines (id, version, number, name, year, organisation_id, region,
+                          appropriated_fen, available_fen, reserved_fen, consumed_fen)
+select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::uuid[], $7::text[],
+                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+on conflict (id) do update set
+    version = excluded.version, appropriated_fen = excluded.appropriated_fen, available_fen = excluded.available_fen,
+    reserved_fen = excluded.reserved_fen, consumed_fen = excluded.consumed_fen"""
+
+_SAVE_POSTINGS: Final = """
+insert into budget_postings (line_id, version, at, debit, credit, amount_fen, order_id)
+select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::uuid[])"""
+
+_SAVE_RESERVATIONS: Final = """
+insert into budget_reservations (line_id, order_id, amount_fen)
+select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+on conflict (line_id, order_id) do update set amount_fen = excluded.amount_fen"""
+
+_DROP_RESERVATIONS: Final = """
+delete from budget_reservations r using unnest($1::uuid[], $2::uuid[]) as u(line_id, order_id)
+where r.line_id = u.line_id and r.order_id = u.order_id"""
+
+
+async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Line]]:
+    rows = await connection.fetch(_LOAD, ids)
+    kept: dict[UUID, dict[UUID, int]] = {row["id"]: {} for row in rows}
+    for line_id, order_id, amount_fen in await connection.fetch(_LOAD_RESERVATIONS, list(kept)):
+        kept[line_id][order_id] = amount_fen
+    return {row["id"]: Versioned(row["version"], _line(row, kept[row["id"]])) for row in rows}
+
+
+def _line(row: asyncpg.Record, reservations: dict[UUID, int]) -> Line:
+    return Line(
+        number=row["number"],
+        name=row["name"],
+        year=row["year"],
+        organisation_id=row["organisation_id"],
+        region=row["region"],
+        appropriated_fen=row["appropriated_fen"],
+        available_fen=row["available_fen"],
+        reserved_fen=row["reserved_fen"],
+        consumed_fen=row["consumed_fen"],
+        reservations=reservations,
+    )
+
+
+async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) -> None:
+    """Write lines, postings and what orders keep: three statements whatever the batch, a fourth when orders end."""
+    lines = [
+        (
+            change.id,
+            change.version,
+            line.number,
+            line.name,
+            line.year,
+            line.organisation_id,
+            line.region,
+            line.appropriated_fen,
+            line.available_fen,
+            line.reserved_fen,
+            line.consumed_fen,
+        )
+        for change in changes
+        for line in (change.after,)
+    ]
+    postings: list[tuple[object, ...]] = []
+    kept: list[tuple[object, ...]] = []
+    dropped: list[tuple[object, ...]] = []
+    for change in changes:
+        touched: dict[UUID, None] = {}
+        for version, at, event in change.events:
+            debit, credit, amount_fen, order_id = posting_of(event)
+            postings.append((change.id, version, at, debit, credit, amount_fen, order_id))
+            if isinstance(event, Reserved | Released | Consumed):
+                touched[event.order_id] = None
+        before = change.before.reservations if change.before else {}
+        for order_id in touched:
+            if (amount := change.after.reservations.get(order_id)) is not None:
+                kept.append((change.id, order_id, amount))
+            elif order_id in before:
+                dropped.append((change.id, order_id))
+    for statement, rows in (
+        (_SAVE, lines),
+        (_SAVE_POSTINGS, postings),
+        (_SAVE_RESERVATIONS, kept),
+        (_DROP_RESERVATIONS, dropped),
+    ):
+        if rows:
+            await connection.execute(statement, *(list(column) for column in zip(*rows, strict=True)))
+
+
+BUDGET: Final[StreamKind[Line, Event]] = StreamKind("budget", Event, evolve, _load, _save)
+
+
+class LineRow(msgspec.Struct, frozen=True):
+    """A budget line as a list shows it; amounts in fen."""
+
+    budget_line_id: UUID
+    number: str
+    name: str
+    year: int
+    organisation_id: UUID
+    region: str
+    appropriated_fen: int
+    available_fen: int
+    reserved_fen: int
+    consumed_fen: int
+
+
+class PostingRow(msgspec.Struct, frozen=True):
+    """One double entry; ``version`` is its place in the line's journal."""
+
+    version: int
+    at: datetime
+    debit: Account
+    credit: Account
+    amount_fen: int
+    order_id: UUID | None
+
+
+def visible_to(actor: Actor) -> sa.ColumnElement[bool]:
+    """Tell which lines an actor may see: a purchaser its own organisation's, a supervisor those of its region."""
+    seen: list[sa.ColumnElement[bool]] = []
+    if actor.has(Role.PURCHASER) and actor.organisation_id is not None:
+        seen.append(t.c.organisation_id == actor.organisation_id)
+    if actor.has(Role.SUPERVISOR) and actor.region:
+        seen.append(t.c.region.startswith(prefix_of(actor.region)))
+    return sa.or_(sa.false(), *seen)
+
+
+async def lines_page(
+    tx: AsyncConnection, actor: Actor, *, year: int | None, after: tuple[int, str, UUID] | None, limit: int
+) -> list[LineRow]:
+    """Read up to ``limit`` lines, the newest year first, then by number."""
+    order = sa.tuple_(-t.c.year, t.c.number, t.c.id)
+    query = sa.select(
+        t.c.id,
+        t.c.number,
+        t.c.name,
+        t.c.year,
+        t.c.organisation_id,
+        t.c.region,
+        t.c.appropriated_fen,
+        t.c.available_fen,
+        t.c.reserved_fen,
+        t.c.consumed_fen,
+    ).where(visible_to(actor))
+    if year is not None:
+        query = query.where(t.c.year == year)
+    if after is not None:
+        last_year, last_number, last_id = after
+        query = query.where(order > sa.tuple_(sa.literal(-last_year), sa.literal(last_number), sa.literal(last_id)))
+    rows = await tx.execute(query.order_by(-t.c.year, t.c.number, t.c.id).limit(limit))
+    return [LineRow(**dict(zip(LineRow.__struct_fields__, row, strict=True))) for row in rows]
+
+
+async def line_seen(tx: AsyncConnection, actor: Actor, line_id: UUID) -> bool:
+    """Tell whether the line exists and the actor may see it."""
+    return (await tx.scalar(sa.select(t.c.id).where(t.c.id == line_id, visible_to(actor)))) is not None
+
+
+async def postings_page(tx: AsyncConnection, line_id: UUID, *, before: int | None, limit: int) -> list[PostingRow]:
+    """Read up to ``limit`` postings of a line, the newest first, older than version ``before``."""
+    query = sa.select(p.c.version, p.c.at, p.c.debit, p.c.credit, p.c.amount_fen, p.c.order_id).where(
+        p.c.line_id == line_id
+    )
+    if before is not None:
+        query = query.where(p.c.version < before)
+    rows = await tx.execute(query.order_by(p.c.version.desc()).limit(limit))
+    return [
+        PostingRow(version, at, Account(debit), Account(credit), amount_fen, order_id)
+        for version, at, debit, credit, amount_fen, order_id in rows
+    ]
