@@ -1,0 +1,415 @@
+"""
+What an operator may set (配置), read once at the start from the environment and a file.
+
+Each field of :class:`Settings` is the variable ``ZHECAI_`` plus its name in capitals, and a key of that name in the
+TOML file. The environment wins. What is not understood is refused, never passed over: a mistyped
+``ZHECAI_DATABSE_URL`` must not start an empty embedded database.
+"""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, get_type_hints
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from msgspec import Meta
+
+_PREFIX: Final = "ZHECAI_"
+_OTHER_VARIABLES: Final = (f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_", f"{_PREFIX}BENCH_")
+_DAY_S: Final = 86_400
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
+    AUTO = "auto"
+    """Console at a terminal, JSON otherwise."""
+
+
+class Source(StrEnum):
+    DEFAULT = "default"
+    FILE = "file"
+    ENVIRONMENT = "environment"
+    COMMAND = "command line"
+
+
+class SettingsError(Exception):
+    """
+    A setting that cannot be used; ``detail`` holds the Chinese and the English sentence.
+
+    Both name the variable, where it was set, what is wrong and what is allowed; never a secret's value.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} {en}")
+        self.detail: Final = (zh, en)
+
+
+def _allowed(zh: str, en: str) -> Meta:
+    return Meta(extra={"allowed": (zh, en)})
+
+
+Port = Annotated[
+    int, Meta(ge=0, le=65_535), _allowed("0 至 65535，0 表示任意空闲端口", "0 to 65535, 0 for any free port")
+]
+Workers = Annotated[int, Meta(ge=1, le=64), _allowed("1 至 64", "1 to 64")]
+IdleSeconds = Annotated[int, Meta(ge=60, le=_DAY_S), _allowed("60 至 86400 秒", "60 to 86400 seconds")]
+SessionSeconds = Annotated[
+    int,
+    Meta(ge=300, le=7 * _DAY_S),
+    _allowed("300 至 604800 秒，且不小于 session_idle_s", "300 to 604800 seconds, not below session_idle_s"),
+]
+BodyBytes = Annotated[int, Meta(ge=1024, le=1 << 30), _allowed("1024 至 1073741824 字节", "1024 to 1073741824 bytes")]
+BufferBytes = Annotated[int, Meta(ge=4096, le=1 << 26), _allowed("4096 至 67108864 字节", "4096 to 67108864 bytes")]
+QueueLength = Annotated[int, Meta(ge=16, le=1_000_000), _allowed("16 至 1000000 条", "16 to 1000000 commands")]
+BatchLength = Annotated[
+    int,
+    Meta(ge=1, le=4096),
+    _allowed("1 至 4096 条，且不大于 queue_len_max", "1 to 4096 commands, not above queue_len_max"),
+]
+QueueAge = Annotated[float, Meta(ge=0.05, le=60), _allowed("0.05 至 60 秒", "0.05 to 60 seconds")]
+DrainSeconds = Annotated[float, Meta(ge=0, le=10), _allowed("0 至 10 秒", "0 to 10 seconds")]
+FlushSeconds = Annotated[float, Meta(ge=0, le=1), _allowed("0 至 1 秒", "0 to 1 second")]
+PoolSize = Annotated[int, Meta(ge=2, le=100), _allowed("2 至 100 个连接", "2 to 100 connections")]
+Yes = Annotated[bool, _allowed("true 或 false", "true or false")]
+Level = Annotated[LogLevel, _allowed("debug、info、warning、error", "debug, info, warning, error")]
+Format = Annotated[LogFormat, _allowed("json、console、auto", "json, console, auto")]
+DatabaseUrl = Annotated[
+    str | None,
+    _allowed(
+        "postgresql://用户:口令@主机[:端口][,主机…]/库名，留空则使用内嵌数据库",
+        "postgresql://user:password@host[:port][,host...]/database, empty for the embedded one",
+    ),
+]
+RedisUrl = Annotated[
+    str | None,
+    _allowed(
+        "redis://、rediss:// 或 unix:// 地址，留空则使用内嵌服务",
+        "a redis://, rediss:// or unix:// address, empty for the embedded one",
+    ),
+]
+PublicUrl = Annotated[str | None, _allowed("http(s)://主机[:端口]，不含路径", "http(s)://host[:port] without a path")]
+Bind = Annotated[str, _allowed("本机的一个 IP 地址或主机名", "an IP address or name of this machine")]
+Directory = Annotated[Path, _allowed("目录的路径", "the path of a directory")]
+Program = Annotated[Path | None, _allowed("路径", "a path")]
+Networks = Annotated[
+    tuple[str, ...], _allowed("以逗号分隔的 IP 地址或网段", "IP addresses or networks, separated by commas")
+]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Every setting with its default; times in seconds, sizes in bytes."""
+
+    database_url: DatabaseUrl = None
+    """None: the embedded PostgreSQL."""
+    redis_url: RedisUrl = None
+    """None: the embedded Valkey."""
+    data_dir: Directory = Path("var")
+    """Where the embedded engines and the files live; see :func:`default_data_dir` for where that is."""
+    pg_bindir: Program = None
+    """Directory with ``postgres`` and ``initdb``; None: look for one."""
+    redis_bin: Program = None
+    """Program of the embedded Redis; None: look for one."""
+    bind: Bind = "127.0.0.1"
+    port: Port = 8420
+    public_url: PublicUrl = None
+    """How browsers reach the service, when through a proxy; None: as they ask."""
+    trusted_proxies: Networks = ()
+    """Whose ``X-Forwarded-For`` is believed."""
+    workers: Workers = 1
+    pool_size: PoolSize = 10
+    """Database connections of one process, beside those of the two committers."""
+    demo: Yes = False
+    """Shows the sample accounts on the login page: never on a real site."""
+    log_level: Level = LogLevel.INFO
+    log_format: Format = LogFormat.AUTO
+    session_idle_s: IdleSeconds = 30 * 60
+    session_absolute_s: SessionSeconds = 12 * 3600
+    body_bytes_max: BodyBytes = 1 << 20
+    queue_len_max: QueueLength = 20_000
+    """Commands that wait for a commit; a longer queue is refused with 503."""
+    batch_len_max: BatchLength = 256
+    """Commands that share one commit."""
+    queue_age_max_s: QueueAge = 5.0
+    """A command that has waited longer is refused with 503, undone."""
+    drain_s: DrainSeconds = 0.3
+    """How long the close of an auction waits for punctual offers that are still being decided."""
+    flush_min_s: FlushSeconds = 0.05
+    """The shortest time between two messages to the viewers of one hall."""
+    viewer_buffer_bytes_max: BufferBytes = 1 << 18
+    """A viewer who lags by more is cut off with a hint to come back."""
+
+    sources: dict[str, Source] = {}
+    """Where each value that is not a default comes from; filled in by :func:`load_settings`."""
+
+    def describe(self) -> Iterator[tuple[str, str, Source]]:
+        """Yield each setting: its name, its value with passwords masked, and where it comes from."""
+        for name in NAMES:
+            yield name, _shown(getattr(self, name)), self.sources.get(name, Source.DEFAULT)
+
+
+NAMES: Final = tuple(name for name in Settings.__struct_fields__ if name != "sources")
+"""The settings that may be given, in the order that they are shown in."""
+
+_TYPES: Final = get_type_hints(Settings, include_extras=True)
+
+
+def load_settings(
+    environ: Mapping[str, str], file: Path | None = None, given: Mapping[str, str] | None = None
+) -> Settings:
+    """
+    Read the settings: ``given`` (from the command line) wins over ``environ``, that over the file.
+
+    ``file`` defaults to ``ZHECAI_CONFIG``. An empty variable counts as not set.
+
+    Raises:
+        SettingsError: A value is not allowed, a name unknown, or the file cannot be read.
+    """
+    if file is None and environ.get(f"{_PREFIX}CONFIG"):
+        file = Path(environ[f"{_PREFIX}CONFIG"])
+    values: dict[str, Any] = {"data_dir": default_data_dir(environ)}
+    sources: dict[str, Source] = {}
+    for source, found in (
+        (Source.FILE, _from_file(file) if file is not None else {}),
+        (Source.ENVIRONMENT, _from_environment(environ)),
+        (Source.COMMAND, dict(given or {})),
+    ):
+        for name, value in found.items():
+            place = _Place(name, source, file)
+            if name not in NAMES:
+                raise _unknown(place)
+            values[name] = _checked(place, value)
+            sources[name] = source
+    settings = Settings(**values, sources=sources)
+    _check_together(settings, file)
+    return settings
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """
+    Choose where the data lives when nobody says: the same place wherever the service is started from.
+
+    A relative ``./var`` would be another, empty database in every directory, which looks like lost data. So:
+    the directory that systemd made (``STATE_DIRECTORY``), else the user's data directory.
+
+    Source: systemd.exec(5); XDG Base Directory Specification 0.8.
+    """
+    if state := environ.get("STATE_DIRECTORY"):
+        return Path(state.split(":", 1)[0])
+    if (base := environ.get("XDG_DATA_HOME")) and Path(base).is_absolute():
+        return Path(base) / "zhecai"
+    if home := environ.get("HOME"):
+        return Path(home) / ".local" / "share" / "zhecai"
+    return Path("/var/lib/zhecai")
+
+
+def masked(url: str) -> str:
+    """Write ``url`` without its password, whether it stands before the host or in the query."""
+    url = re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", url)
+    before, query_mark, query = url.partition("?")
+    scheme, slashes, rest = before.partition("://")
+    secret, at, place = rest.rpartition("@")  # the last one: a password may hold an unescaped @ or /
+    user, colon, _password = secret.partition(":")
+    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}{at}{place}{query_mark}{query}"
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Which setting, and where it was given."""
+
+    name: str
+    source: Source
+    file: Path | None = None
+
+    @property
+    def variable(self) -> str:
+        match self.source:
+            case Source.COMMAND:
+                return f"--{self.name.replace('_', '-')}"
+            case Source.FILE:
+                return self.name
+            case Source.ENVIRONMENT | Source.DEFAULT:
+                return f"{_PREFIX}{self.name.upper()}"
+
+    @property
+    def words(self) -> tuple[str, str]:
+        match self.source:
+            case Source.COMMAND:
+                return f"命令行选项 {self.variable}", f"the option {self.variable} of the command line"
+            case Source.FILE:
+                return f"配置文件 {self.file} 中的 {self.variable}", f"{self.variable} in the file {self.file}"
+            case Source.ENVIRONMENT | Source.DEFAULT:
+                return f"环境变量 {self.variable}", f"the environment variable {self.variable}"
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(_PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(_PREFIX) and not name.startswith(_OTHER_VARIABLES) and value.strip()
+    }
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"无法读取配置文件 {file}：{error.strerror}。",
+            f"The configuration file {file} cannot be read: {error.strerror}.",
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"配置文件 {file} 不是有效的 UTF-8 编码 TOML：{error}。",
+            f"The configuration file {file} is not TOML in UTF-8: {error}.",
+        ) from error
+
+
+def _unknown(place: _Place) -> SettingsError:
+    near = difflib.get_close_matches(place.name, NAMES, n=1)
+    suggestion = _Place(near[0], place.source).variable if near else ""
+    zh, en = place.words
+    return SettingsError(
+        f"{zh} 不是已知的配置项" + (f"，是否应为 {suggestion}？" if near else "。"),
+        f"{_sentence(en)} is not a known setting" + (f"; did you mean {suggestion}?" if near else "."),
+    )
+
+
+def _checked(place: _Place, value: object) -> object:
+    """Return ``value`` as the type that the setting has."""
+    try:
+        return _converted(place, value)
+    except (msgspec.ValidationError, ValueError) as error:
+        zh, en = place.words
+        shown = _shown(value)
+        allowed_zh, allowed_en = _allowance(place.name)
+        raise SettingsError(
+            f"{zh} 的值 {shown!r} 无效；允许：{allowed_zh}。",
+            f"{_sentence(en)} has the value {shown!r}, which is not valid; allowed: {allowed_en}.",
+        ) from error
+
+
+def _converted(place: _Place, value: object) -> object:
+    typed = _TYPES[place.name]
+    text = place.source is not Source.FILE
+    if isinstance(value, str):
+        value = value.strip()
+    kind = typed.__origin__
+    if text and kind is bool:
+        return _YES_AND_NO[str(value).lower()] if str(value).lower() in _YES_AND_NO else _refuse(value)
+    if text and place.name == "trusted_proxies":
+        value = [part.strip() for part in str(value).split(",") if part.strip()]
+    if text and kind in (LogLevel, LogFormat):
+        value = str(value).lower()
+    if kind in (Path, Path | None):
+        return Path(msgspec.convert(value, Annotated[str, Meta(min_length=1)])).expanduser()
+    converted = msgspec.convert(value, typed, strict=not text)
+    check = _CHECKS.get(place.name)
+    return check(converted) if check is not None and converted is not None else converted
+
+
+def _refuse(value: object) -> object:
+    raise ValueError(f"{value!r} is not allowed")
+
+
+def _allowance(name: str) -> tuple[str, str]:
+    for note in _TYPES[name].__metadata__:
+        if note.extra:
+            zh, en = note.extra["allowed"]
+            return str(zh), str(en)
+    raise AssertionError(name)
+
+
+def _database_url(url: str) -> str:
+    parts = urlsplit(url)
+    hosted = bool(parts.netloc.rpartition("@")[2]) or "host" in dict(parse_qsl(parts.query))
+    if parts.scheme not in {"postgresql", "postgres"} or not hosted or not parts.path.strip("/"):
+        _refuse("address")
+    return url
+
+
+def _redis_url(url: str) -> str:
+    parts = urlsplit(url)
+    complete = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not complete:
+        _refuse("address")
+    return url
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    plain = not (parts.query or parts.fragment or parts.username or parts.path.strip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+        _refuse("address")
+    return url.rstrip("/")
+
+
+def _bind(host: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is None or re.fullmatch(r"[\d.]+", host):
+        ipaddress.ip_address(host)
+    return host
+
+
+def _networks(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(part, strict=False)) for part in parts)
+
+
+_YES_AND_NO: Final = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "database_url": _database_url,
+    "redis_url": _redis_url,
+    "public_url": _public_url,
+    "bind": _bind,
+    "trusted_proxies": _networks,
+}
+
+
+def _check_together(settings: Settings, file: Path | None) -> None:
+    for name, good in (
+        ("session_absolute_s", settings.session_absolute_s >= settings.session_idle_s),
+        ("batch_len_max", settings.batch_len_max <= settings.queue_len_max),
+    ):
+        if not good:
+            other = {"session_absolute_s": "session_idle_s", "batch_len_max": "queue_len_max"}[name]
+            blamed = name if name in settings.sources else other
+            place = _Place(blamed, settings.sources[blamed], file)
+            allowed_zh, allowed_en = _allowance(name)
+            zh, en = place.words
+            raise SettingsError(
+                f"{zh} 的值 {getattr(settings, blamed)} 与另一配置项不符；{name} 允许：{allowed_zh}。",
+                f"{_sentence(en)} has the value {getattr(settings, blamed)}, which does not go with another setting; "
+                f"allowed for {name}: {allowed_en}.",
+            )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else masked(str(value))
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] if words.startswith("the ") else words
