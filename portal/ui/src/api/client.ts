@@ -1,0 +1,82 @@
+// One typed client for the whole service. Every answer is data or an ApiError that a person can read.
+import createClient, { type Middleware } from "openapi-fetch";
+
+import { learnFromDateHeader } from "../lib/time.ts";
+import { connection } from "../state/connection.ts";
+import type { paths } from "./schema";
+
+/** A problem document (RFC 9457) as the service sends it; members beyond these depend on its type. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  reason?: string;
+  [member: string]: unknown;
+}
+
+/** The service said no, or could not be reached at all (`status` 0). */
+export class ApiError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail || problem.title);
+    this.name = "ApiError";
+    this.problem = problem;
+  }
+
+  get status(): number {
+    return this.problem.status;
+  }
+}
+
+type Listener = () => void;
+let whenLoggedOut: Listener = () => undefined;
+let language = "zh";
+
+/** Says what to do when the session has ended; the session state sets it once. */
+export function onLoggedOut(listener: Listener): void {
+  whenLoggedOut = listener;
+}
+
+/** Sets the language in which the service explains refusals. */
+export function setApiLanguage(value: string): void {
+  language = value;
+}
+
+const frame: Middleware = {
+  onRequest({ request }) {
+    request.headers.set("Accept-Language", language);
+    return request;
+  },
+  onResponse({ request, response }) {
+    connection.restored();
+    learnFromDateHeader(response.headers.get("Date"));
+    if (response.status === 401 && !new URL(request.url).pathname.startsWith("/api/sessions")) whenLoggedOut();
+  },
+  onError() {
+    connection.lost();
+    return new ApiError({ type: "about:blank", title: "connection", status: 0, detail: "" });
+  },
+};
+
+export const api = createClient<paths>({ baseUrl: window.location.origin });
+api.use(frame);
+
+interface Reply<Data> {
+  data?: Data;
+  error?: unknown;
+  response: Response;
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof value === "object" && value !== null && "title" in value && "status" in value;
+}
+
+/** Unwraps a reply: its data, or an ApiError. */
+export async function answer<Data>(reply: Promise<Reply<Data>>): Promise<Data> {
+  const { data, error, response } = await reply;
+  if (response.ok) return data as Data;
+  if (isProblem(error)) throw new ApiError(error);
+  throw new ApiError({ type: "about:blank", title: response.statusText, status: response.status, detail: "" });
+}

@@ -1,0 +1,13 @@
+/// <reference types="vite/client" />
+import "vue-router";
+
+declare module "vue-router" {
+  interface RouteMeta {
+    /** Message key of the page's title. */
+    title: string;
+    /** Name of the route above it in the breadcrumb. */
+    parent?: string;
+    /** Roles that may open the page; absent means everybody. */
+    roles?: readonly ("purchaser" | "supplier" | "supervisor" | "operator")[];
+  }
+}

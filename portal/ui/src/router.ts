@@ -1,0 +1,147 @@
+// Every page is a chunk of its own. Titles and breadcrumbs come from `meta`; who may open a page is checked here only
+// to be helpful: the service decides.
+import { watchEffect } from "vue";
+import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
+
+import { i18n } from "./i18n/index.ts";
+import { session } from "./state/session.ts";
+import { ownTitle } from "./state/title.ts";
+
+const routes: RouteRecordRaw[] = [
+  { path: "/", name: "home", component: () => import("./pages/home/HomePage.vue"), meta: { title: "home" } },
+  {
+    path: "/login",
+    name: "login",
+    component: () => import("./pages/account/LoginPage.vue"),
+    meta: { title: "login", parent: "home" },
+  },
+  {
+    path: "/catalogue",
+    name: "catalogue",
+    component: () => import("./pages/catalogue/CataloguePage.vue"),
+    meta: { title: "catalogue", parent: "home" },
+  },
+  {
+    path: "/catalogue/compare",
+    name: "compare",
+    component: () => import("./pages/catalogue/ComparePage.vue"),
+    meta: { title: "compare", parent: "catalogue" },
+  },
+  {
+    path: "/catalogue/:id",
+    name: "product",
+    component: () => import("./pages/catalogue/ProductPage.vue"),
+    meta: { title: "product", parent: "catalogue" },
+    props: true,
+  },
+  {
+    path: "/cart",
+    name: "cart",
+    component: () => import("./pages/orders/CartPage.vue"),
+    meta: { title: "cart", parent: "catalogue", roles: ["purchaser"] },
+  },
+  {
+    path: "/orders",
+    name: "orders",
+    component: () => import("./pages/orders/OrdersPage.vue"),
+    meta: { title: "orders", parent: "home", roles: ["purchaser", "supplier", "supervisor"] },
+  },
+  {
+    path: "/orders/:id",
+    name: "order",
+    component: () => import("./pages/orders/OrderPage.vue"),
+    meta: { title: "order", parent: "orders", roles: ["purchaser", "supplier", "supervisor"] },
+    props: true,
+  },
+  {
+    path: "/budget",
+    name: "budget",
+    component: () => import("./pages/budget/BudgetPage.vue"),
+    meta: { title: "budget", parent: "home", roles: ["purchaser", "supervisor"] },
+  },
+  {
+    path: "/budget/:id",
+    name: "budget-line",
+    component: () => import("./pages/budget/PostingsPage.vue"),
+    meta: { title: "budgetLine", parent: "budget", roles: ["purchaser", "supervisor"] },
+    props: true,
+  },
+  {
+    path: "/agreements",
+    name: "agreements",
+    component: () => import("./pages/agreements/AgreementsPage.vue"),
+    meta: { title: "agreements", parent: "home" },
+  },
+  {
+    path: "/agreements/:id",
+    name: "agreement",
+    component: () => import("./pages/agreements/AgreementPage.vue"),
+    meta: { title: "agreement", parent: "agreements" },
+    props: true,
+  },
+  {
+    path: "/offers",
+    name: "offers",
+    component: () => import("./pages/offers/OffersPage.vue"),
+    meta: { title: "offers", parent: "home", roles: ["supplier"] },
+  },
+  {
+    path: "/auctions",
+    name: "auctions",
+    component: () => import("./pages/auctions/AuctionsPage.vue"),
+    meta: { title: "auctions", parent: "home" },
+  },
+  {
+    path: "/auctions/new",
+    name: "new-auction",
+    component: () => import("./pages/auctions/WizardPage.vue"),
+    meta: { title: "newAuction", parent: "auctions", roles: ["purchaser"] },
+  },
+  {
+    path: "/auctions/:id",
+    name: "hall",
+    component: () => import("./pages/auctions/HallPage.vue"),
+    meta: { title: "hall", parent: "auctions" },
+    props: true,
+  },
+  {
+    path: "/auctions/:id/record",
+    name: "record",
+    component: () => import("./pages/auctions/RecordPage.vue"),
+    meta: { title: "record", parent: "auctions" },
+    props: true,
+  },
+  {
+    path: "/:anything(.*)*",
+    name: "not-found",
+    component: () => import("./pages/NotFoundPage.vue"),
+    meta: { title: "notFound", parent: "home" },
+  },
+];
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes,
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
+});
+
+router.beforeEach(async (to) => {
+  await session.ready();
+  if (to.meta.roles && !session.actor.value) return { name: "login", query: { next: to.fullPath } };
+  return true;
+});
+
+router.afterEach((to, from) => {
+  if (to.path !== from.path && from.name) document.getElementById("main")?.focus({ preventScroll: true });
+});
+
+// A page whose chunk is gone belongs to an older build: load the address anew.
+router.onError((error: Error, to) => {
+  if (/dynamically imported module|Importing a module script/.test(error.message)) window.location.assign(to.fullPath);
+});
+
+watchEffect(() => {
+  const { t } = i18n.global;
+  const title = ownTitle.value || t(`frame.titles.${router.currentRoute.value.meta.title ?? "home"}`);
+  document.title = `${title} · ${t("frame.shortSite")}`;
+});

@@ -1,0 +1,59 @@
+// Who is logged in, and as which role the pages serve them.
+import { computed, readonly, ref } from "vue";
+
+import { answer, api, onLoggedOut } from "../api/client.ts";
+import { newKey } from "../api/submission.ts";
+import type { Actor } from "../api/types.ts";
+
+/** The roles that have menus of their own; whoever is not logged in is the public. */
+export type Role = "purchaser" | "supplier" | "supervisor" | "operator" | "public";
+
+const ROLE_KEY = "zhecai.role";
+const actor = ref<Actor | null>(null);
+const chosen = ref<string | null>(localStorage.getItem(ROLE_KEY));
+const expired = ref(false);
+let started: Promise<void> | undefined;
+
+const role = computed<Role>(() => {
+  const roles = (actor.value?.roles ?? []) as Role[];
+  return roles.find((one) => one === chosen.value) ?? roles[0] ?? "public";
+});
+
+async function load(): Promise<void> {
+  const current = await answer(api.GET("/api/sessions/current"));
+  actor.value = current.actor ?? null;
+}
+
+/** Asks once who is logged in; a failure leaves the visitor the public and may be tried again. */
+function ready(): Promise<void> {
+  started ??= load().catch(() => {
+    started = undefined;
+  });
+  return started;
+}
+
+async function login(name: string, password: string): Promise<void> {
+  const body = { login: name, password };
+  const headers = { "Idempotency-Key": newKey() };
+  const opened = await answer(api.POST("/api/sessions", { headers, body }));
+  actor.value = opened.actor;
+  expired.value = false;
+}
+
+async function logout(): Promise<void> {
+  const headers = { "Idempotency-Key": newKey() };
+  await answer(api.DELETE("/api/sessions/current", { headers }));
+  actor.value = null;
+}
+
+function actAs(value: Role): void {
+  chosen.value = value;
+  localStorage.setItem(ROLE_KEY, value);
+}
+
+onLoggedOut(() => {
+  expired.value = actor.value !== null;
+  actor.value = null;
+});
+
+export const session = { actor: readonly(actor), role, expired: readonly(expired), ready, login, logout, actAs };
