@@ -1,0 +1,1 @@
+"""Trading: direct orders, reverse auctions."""

@@ -1,0 +1,500 @@
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from market.auctions.lifecycle import (
+    Act,
+    Admission,
+    Auction,
+    Awarded,
+    Cause,
+    Closed,
+    Drafted,
+    Edited,
+    Extended,
+    ExtendFrom,
+    Extension,
+    Failed,
+    Item,
+    Offered,
+    Paused,
+    Published,
+    Resumed,
+    Shortfall,
+    Stage,
+    Started,
+    Step,
+    StepFrom,
+    Visibility,
+    Withdrawn,
+    due,
+    evolve,
+)
+from market.auctions.rules import (
+    TEXTS,
+    Accepted,
+    HostRefusal,
+    Offer,
+    Refusal,
+    TermsFault,
+    check_terms,
+    decide_award,
+    decide_close,
+    decide_edit,
+    decide_fail,
+    decide_offer,
+    decide_pause,
+    decide_publish,
+    decide_resume,
+    decide_start,
+    decide_withdraw,
+    highest_allowed,
+    lowered,
+    rank,
+)
+from tests.builders.market_auctions import (
+    MINUTE,
+    NOON,
+    PURCHASER,
+    SECOND,
+    a_draft,
+    a_published,
+    a_supplier,
+    after,
+    an_auction,
+    an_offer,
+    some_terms,
+)
+
+MICRO = timedelta(microseconds=1)
+HALF_PAST = NOON + 30 * MINUTE
+DRAIN = 2 * SECOND
+
+
+def decided(auction: Auction, offer: Offer, at: Any = NOON) -> tuple[Accepted, tuple[Any, ...]]:
+    decision = decide_offer(auction, offer, at)
+    assert not isinstance(decision, Refusal), decision
+    return decision
+
+
+def offered(auction: Auction, *offers: Offer, at: Any = NOON) -> Auction:
+    for offer in offers:
+        auction = after(auction, decided(auction, offer, at)[1], at)
+    return auction
+
+
+def closed(**terms: Any) -> Auction:
+    auction = offered(an_auction(**terms), an_offer(900_000, 1), an_offer(800_000, 2), an_offer(800_000, 3))
+    return after(auction, decide_close(auction, HALF_PAST, timedelta(0)), HALF_PAST)
+
+
+def paused(at: Any = NOON + MINUTE) -> Auction:
+    auction = an_auction()
+    decision = decide_pause(auction, "设备故障", at)
+    assert isinstance(decision, tuple)
+    return after(auction, decision, at)
+
+
+# The moment of an offer.
+
+
+def test_an_offer_at_the_stroke_of_the_start_is_in_time_and_a_microsecond_before_is_not() -> None:
+    assert decide_offer(an_auction(), an_offer(900_000), NOON - MICRO) is Refusal.NOT_STARTED
+    decided(an_auction(), an_offer(900_000), NOON)
+
+
+def test_an_offer_at_exactly_the_close_is_late_and_a_microsecond_before_is_not() -> None:
+    assert decide_offer(an_auction(), an_offer(900_000), HALF_PAST) is Refusal.CLOSED
+    decided(an_auction(), an_offer(900_000), HALF_PAST - MICRO)
+
+
+def test_a_punctual_offer_starts_the_auction_that_the_worker_has_not_started_yet() -> None:
+    accepted, events = decided(a_published(), an_offer(900_000), NOON)
+
+    assert events == (
+        Started(NOON, HALF_PAST),
+        Offered(a_supplier(1), 900_000, "s1-900000", "供应商1有限公司"),
+    )
+    assert accepted.version == a_published().version + 2
+    assert after(a_published(), events, NOON).standings[a_supplier(1)].version == accepted.version
+
+
+def test_an_offer_before_the_start_or_after_the_close_does_not_start_a_published_auction() -> None:
+    assert decide_offer(a_published(), an_offer(900_000), NOON - MICRO) is Refusal.NOT_STARTED
+    assert decide_offer(a_published(), an_offer(900_000), HALF_PAST) is Refusal.CLOSED
+
+
+def test_an_offer_received_before_or_in_a_pause_is_refused_also_after_it() -> None:
+    resumed = evolve(paused(), Resumed("", NOON + 60 * MINUTE), NOON + 31 * MINUTE)
+
+    assert decide_offer(paused(), an_offer(900_000), NOON + 2 * MINUTE) is Refusal.PAUSED
+    assert decide_offer(resumed, an_offer(900_000), NOON + 31 * MINUTE - MICRO) is Refusal.PAUSED
+    decided(resumed, an_offer(900_000), NOON + 31 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("stage", "refusal"),
+    [
+        (Stage.DRAFT, Refusal.NOT_STARTED),
+        (Stage.PUBLISHED, Refusal.NOT_STARTED),
+        (Stage.PAUSED, Refusal.PAUSED),
+        (Stage.CLOSED, Refusal.CLOSED),
+        (Stage.AWARDED, Refusal.CLOSED),
+        (Stage.FAILED, Refusal.CLOSED),
+    ],
+)
+def test_no_stage_but_live_takes_offers(stage: Stage, refusal: Refusal) -> None:
+    auction = msgspec.structs.replace(an_auction(), stage=stage)
+
+    assert decide_offer(auction, an_offer(900_000), NOON - MICRO) is refusal
+
+
+# Who offers, and how much.
+
+
+def test_the_purchaser_cannot_bid_in_its_own_auction_even_if_it_were_admitted() -> None:
+    auction = msgspec.structs.replace(an_auction(), admitted=frozenset({PURCHASER}))
+
+    assert decide_offer(auction, Offer(PURCHASER, "采购中心", 900_000, "k"), NOON) is Refusal.OWN_AUCTION
+
+
+def test_only_admitted_suppliers_may_bid() -> None:
+    assert decide_offer(an_auction(), an_offer(900_000, 6), NOON) is Refusal.NOT_ADMITTED
+    decided(an_auction(), an_offer(900_000, 5))
+
+
+def test_a_first_offer_may_be_the_ceiling_and_not_a_fen_more() -> None:
+    assert decide_offer(an_auction(), an_offer(1_000_001), NOON) is Refusal.ABOVE_CEILING
+    decided(an_auction(), an_offer(1_000_000))
+
+
+def test_a_later_offer_undercuts_the_own_last_by_the_step_and_may_stay_above_the_best() -> None:
+    auction = offered(an_auction(), an_offer(900_000, 1), an_offer(500_000, 2))
+
+    assert decide_offer(auction, an_offer(895_001, 1), NOON) is Refusal.STEP_TOO_SMALL
+    assert decided(auction, an_offer(895_000, 1))[0].rank == 2
+
+
+def test_counted_from_the_best_the_step_binds_first_offers_too() -> None:
+    auction = offered(an_auction(step_from=StepFrom.BEST), an_offer(900_000, 1))
+
+    assert decide_offer(auction, an_offer(895_001, 2), NOON) is Refusal.STEP_TOO_SMALL
+    assert decided(auction, an_offer(895_000, 2))[0].rank == 1
+    assert highest_allowed(an_auction(step_from=StepFrom.BEST), a_supplier(2)) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("price_fen", "ratio_bp", "highest"),
+    [(1_000_000, 100, 990_000), (980_100, 100, 970_299), (999, 1, 998), (1, 1, 0), (10_001, 5_000, 5_000)],
+)
+def test_a_ratio_is_taken_off_exactly_and_rounded_down_to_the_fen(price_fen: int, ratio_bp: int, highest: int) -> None:
+    assert lowered(price_fen, Step(ratio_bp=ratio_bp)) == highest
+
+
+def test_refusals_come_in_the_order_of_their_declaration() -> None:
+    """One offer with every fault that can go together, mended one by one."""
+    live, stranger = an_auction(), Offer(PURCHASER, "采购中心", 2_000_000, "s1-900000")
+    bidding = offered(live, an_offer(900_000, 1))
+
+    assert decide_offer(live, stranger, NOON - MICRO) is Refusal.NOT_STARTED
+    assert decide_offer(paused(), stranger, NOON) is Refusal.PAUSED
+    assert decide_offer(live, stranger, HALF_PAST) is Refusal.CLOSED
+    assert decide_offer(live, stranger, NOON) is Refusal.OWN_AUCTION
+    assert decide_offer(live, stranger._replace(supplier_id=UUID(int=9)), NOON) is Refusal.NOT_ADMITTED
+    assert decide_offer(bidding, stranger._replace(supplier_id=a_supplier(1)), NOON) is Refusal.KEY_REUSED
+    assert decide_offer(bidding, stranger._replace(supplier_id=a_supplier(1), key="k"), NOON) is Refusal.ABOVE_CEILING
+    assert decide_offer(bidding, an_offer(900_000, 1, "k"), NOON) is Refusal.STEP_TOO_SMALL
+
+
+# The same offer again.
+
+
+def test_the_last_offer_sent_again_gets_its_version_again_and_nothing_happens() -> None:
+    auction = offered(an_auction(), an_offer(900_000, 1), an_offer(800_000, 2))
+    first = auction.standings[a_supplier(1)].version
+
+    again = decided(auction, an_offer(900_000, 1), NOON + MINUTE)
+
+    assert again == (Accepted("s1-900000", first, 900_000, HALF_PAST, 800_000, 2), ())
+
+
+def test_an_accepted_offer_sent_again_after_the_close_is_still_accepted() -> None:
+    auction = closed()
+
+    assert decided(auction, an_offer(900_000, 1), NOON + 60 * MINUTE)[1] == ()
+
+
+def test_the_last_key_with_another_price_is_refused() -> None:
+    auction = offered(an_auction(), an_offer(900_000, 1, "k"))
+
+    assert decide_offer(auction, an_offer(800_000, 1, "k"), NOON) is Refusal.KEY_REUSED
+
+
+@pytest.mark.parametrize(
+    ("visibility", "best_fen", "place"),
+    [(Visibility.RANK, None, 2), (Visibility.BEST, 800_000, None), (Visibility.BOTH, 800_000, 2)],
+)
+def test_an_answer_tells_no_more_than_the_terms_allow(
+    visibility: Visibility, best_fen: int | None, place: int | None
+) -> None:
+    auction = offered(an_auction(visibility=visibility), an_offer(800_000, 2))
+
+    accepted, events = decided(auction, an_offer(900_000, 1))
+    again, _ = decided(after(auction, events, NOON), an_offer(900_000, 1))
+
+    assert (accepted.best_fen, accepted.rank) == (again.best_fen, again.rank) == (best_fen, place)
+
+
+# Ranking.
+
+
+def test_of_two_equal_prices_the_earlier_received_ranks_first_whatever_was_written_first() -> None:
+    auction = offered(an_auction(), an_offer(800_000, 1), at=NOON + 2 * SECOND)
+    auction = offered(auction, an_offer(800_000, 2), at=NOON + SECOND)
+
+    assert [rank(auction, a_supplier(n)) for n in (1, 2, 3)] == [2, 1, None]
+
+
+def test_of_two_equal_prices_at_one_moment_the_one_written_first_ranks_first() -> None:
+    auction = offered(an_auction(), an_offer(800_000, 2), an_offer(800_000, 1))
+
+    assert [rank(auction, a_supplier(n)) for n in (1, 2)] == [2, 1]
+
+
+def test_bidders_are_numbered_in_the_order_of_their_first_offers() -> None:
+    auction = offered(an_auction(), an_offer(900_000, 4), an_offer(800_000, 2), an_offer(700_000, 4))
+
+    assert {s: (b.label, b.name, b.offers) for s, b in auction.standings.items()} == {
+        a_supplier(4): (1, "供应商4有限公司", 2),
+        a_supplier(2): (2, "供应商2有限公司", 1),
+    }
+
+
+# Extension.
+
+
+@pytest.mark.parametrize(("before", "extended"), [(180 * SECOND + MICRO, False), (180 * SECOND, True), (MICRO, True)])
+def test_the_edge_of_the_window_is_inside(before: timedelta, extended: bool) -> None:  # noqa: FBT001 - a column
+    auction = an_auction(extension=Extension(180, 200, 3, ExtendFrom.OFFER))
+
+    accepted, _ = decided(auction, an_offer(900_000), HALF_PAST - before)
+
+    assert accepted.closes_at == (HALF_PAST - before + 200 * SECOND if extended else HALF_PAST)
+
+
+def test_counted_from_the_close_an_extension_adds_to_the_close() -> None:
+    auction = an_auction(extension=Extension(180, 200, 3, ExtendFrom.CLOSE))
+
+    accepted, events = decided(auction, an_offer(900_000), HALF_PAST - 10 * SECOND)
+
+    assert accepted.closes_at == HALF_PAST + 200 * SECOND
+    assert after(auction, events, HALF_PAST).extensions == 1
+
+
+def test_an_extension_never_moves_the_close_back() -> None:
+    auction = an_auction(extension=Extension(180, 60, 3, ExtendFrom.OFFER))
+
+    for before, moved in ((61, None), (60, None), (59, HALF_PAST + SECOND)):
+        _, (event,) = decided(auction, an_offer(900_000), HALF_PAST - before * SECOND)
+        assert event.closes_at == moved
+
+
+def test_after_the_last_extension_the_close_stays() -> None:
+    auction = an_auction(extension=Extension(180, 180, 1, ExtendFrom.OFFER))
+    auction = offered(auction, an_offer(900_000), at=HALF_PAST - SECOND)
+
+    accepted, _ = decided(auction, an_offer(800_000), HALF_PAST + 170 * SECOND)
+
+    assert auction.extensions == 1
+    assert accepted.closes_at == HALF_PAST + 179 * SECOND
+
+
+# What the purchaser does.
+
+
+def test_a_draft_can_be_edited_and_a_publication_cannot() -> None:
+    terms = some_terms(title="显示器")
+
+    assert decide_edit(a_draft(), terms) == Edited(terms)
+    assert decide_edit(a_published(), terms) is HostRefusal.WRONG_STAGE
+
+
+def test_publication_freezes_who_may_bid_without_the_purchaser() -> None:
+    suppliers = [a_supplier(3), PURCHASER, a_supplier(1), a_supplier(2), a_supplier(1)]
+
+    decision = decide_publish(a_draft(), suppliers, NOON)
+
+    assert decision == Published((a_supplier(1), a_supplier(2), a_supplier(3)))
+
+
+def test_publication_is_refused_in_this_order() -> None:
+    few = [a_supplier(1), a_supplier(2)]
+
+    assert decide_publish(a_published(), few, NOON + MICRO) is HostRefusal.WRONG_STAGE
+    assert decide_publish(a_draft(), few, NOON + MICRO) is HostRefusal.STARTS_IN_PAST
+    assert decide_publish(a_draft(), few, NOON) is HostRefusal.TOO_FEW_ADMITTED
+
+
+def test_a_draft_and_an_unstarted_publication_can_be_withdrawn() -> None:
+    for auction in (a_draft(), a_published()):
+        assert decide_withdraw(auction, "预算调整", NOON - MICRO) == Withdrawn("预算调整")
+    withdrawn = evolve(a_published(), Withdrawn("预算调整"), NOON)
+
+    assert (withdrawn.stage, withdrawn.reason, withdrawn.ended_at) == (Stage.FAILED, "预算调整", NOON)
+    assert decide_withdraw(a_published(), "预算调整", NOON) is HostRefusal.WRONG_STAGE
+    assert decide_withdraw(an_auction(), "预算调整", NOON) is HostRefusal.WRONG_STAGE
+
+
+def test_a_start_is_fired_when_due_and_twice_is_harmless() -> None:
+    assert decide_start(a_published(), NOON - MICRO) == ()
+    assert decide_start(a_published(), NOON) == (Started(NOON, HALF_PAST),)
+    assert decide_start(an_auction(), NOON) == ()
+
+
+def test_a_pause_keeps_what_remains_and_a_resumption_restores_it() -> None:
+    at = NOON + 10 * MINUTE + MICRO
+    auction = an_auction()
+
+    pause = decide_pause(auction, "查询", at)
+    assert pause == (Paused("查询", 20 * 60_000),)
+    resume = decide_resume(after(auction, pause, at), "", NOON + 60 * MINUTE)
+
+    assert resume == Resumed("", NOON + 80 * MINUTE)
+    assert decide_resume(auction, "", at) is HostRefusal.WRONG_STAGE
+
+
+def test_a_pause_rounds_what_remains_up_to_the_millisecond() -> None:
+    assert decide_pause(an_auction(), "查询", HALF_PAST - MICRO) == (Paused("查询", 1),)
+
+
+def test_a_pause_at_the_close_is_too_late() -> None:
+    assert decide_pause(an_auction(), "查询", HALF_PAST) is HostRefusal.CLOSING
+
+
+def test_a_pause_starts_the_auction_that_the_worker_has_not_started_yet() -> None:
+    assert decide_pause(a_published(), "查询", NOON) == (Started(NOON, HALF_PAST), Paused("查询", 30 * 60_000))
+    assert decide_pause(a_published(), "查询", NOON - MICRO) is HostRefusal.WRONG_STAGE
+
+
+# The close.
+
+
+def test_the_close_waits_for_the_drain_and_twice_is_harmless() -> None:
+    auction = offered(an_auction(), *(an_offer(900_000, n) for n in (1, 2, 3)))
+
+    assert decide_close(auction, HALF_PAST + DRAIN - MICRO, DRAIN) == ()
+    assert decide_close(auction, HALF_PAST + DRAIN, DRAIN) == (Closed(3),)
+    assert decide_close(after(auction, [Closed(3)], HALF_PAST), HALF_PAST + DRAIN, DRAIN) == ()
+
+
+def test_short_of_bidders_it_is_extended_once() -> None:
+    auction = offered(an_auction(), an_offer(900_000, 1), an_offer(900_000, 2))
+    at = HALF_PAST + DRAIN
+
+    (extended,) = decide_close(auction, at, DRAIN)
+    assert extended == Extended(HALF_PAST + 5 * MINUTE, 2)
+    auction = evolve(auction, extended, at)
+
+    assert auction.short_extended
+    assert due(auction) == (HALF_PAST + 5 * MINUTE, Act.CLOSE)
+    later = HALF_PAST + 5 * MINUTE + DRAIN
+    assert decide_close(auction, later, DRAIN) == (Closed(2), Failed(Cause.SHORT, ""))
+
+
+def test_an_extension_that_would_be_over_before_it_began_is_counted_from_now() -> None:
+    for late, closes_at in ((5 * MINUTE - MICRO, HALF_PAST + 5 * MINUTE), (5 * MINUTE, HALF_PAST + 10 * MINUTE)):
+        assert decide_close(an_auction(), HALF_PAST + late, DRAIN) == (Extended(closes_at, 0),)
+
+
+@pytest.mark.parametrize(
+    ("bidders", "shortfall", "events"),
+    [
+        (0, Shortfall.FAIL, (Closed(0), Failed(Cause.NO_OFFER, ""))),
+        (0, Shortfall.ACCEPT, (Closed(0), Failed(Cause.NO_OFFER, ""))),
+        (2, Shortfall.FAIL, (Closed(2), Failed(Cause.SHORT, ""))),
+        (2, Shortfall.ACCEPT, (Closed(2),)),
+        (3, Shortfall.FAIL, (Closed(3),)),
+    ],
+)
+def test_without_an_extension_the_terms_say_what_a_shortfall_means(
+    bidders: int, shortfall: Shortfall, events: tuple[Any, ...]
+) -> None:
+    auction = an_auction(short_extension_s=0, shortfall=shortfall)
+    auction = offered(auction, *(an_offer(900_000, n) for n in range(1, bidders + 1)))
+
+    assert decide_close(auction, HALF_PAST + DRAIN, DRAIN) == events
+    after(auction, events, HALF_PAST + DRAIN)
+
+
+# The award.
+
+
+def test_the_award_goes_to_the_first_of_the_ranking() -> None:
+    award = decide_award(closed(), "最低价")
+
+    assert award == Awarded(a_supplier(2), "供应商2有限公司", 800_000, "最低价")
+    awarded = evolve(closed(), award, NOON)
+    assert (awarded.stage, awarded.awarded_to) == (Stage.AWARDED, a_supplier(2))
+
+
+def test_an_award_is_refused_in_this_order() -> None:
+    empty = msgspec.structs.replace(an_auction(), stage=Stage.CLOSED)
+    party = msgspec.structs.replace(closed(), purchaser_id=a_supplier(3))
+
+    assert decide_award(an_auction(), "") is HostRefusal.WRONG_STAGE
+    assert decide_award(empty, "") is HostRefusal.NO_OFFERS
+    assert decide_award(party, "") is HostRefusal.OWN_BIDDER
+
+
+def test_a_closed_or_a_paused_auction_can_be_declared_failed_with_a_reason() -> None:
+    for auction in (closed(), paused()):
+        failed = decide_fail(auction, "价格仍高于市场")
+        assert failed == Failed(Cause.PURCHASER, "价格仍高于市场")
+        assert evolve(auction, failed, NOON).cause is Cause.PURCHASER
+    assert decide_fail(an_auction(), "价格仍高于市场") is HostRefusal.WRONG_STAGE
+
+
+# Terms.
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"items": (Item(1, "打印机"),)}, TermsFault.ITEM_UNNAMED),
+        ({"items": (Item(1, "", "台"),)}, TermsFault.ITEM_UNNAMED),
+        ({"step": Step()}, TermsFault.STEP_UNCLEAR),
+        ({"step": Step(amount_fen=1, ratio_bp=1)}, TermsFault.STEP_UNCLEAR),
+        ({"step": Step(amount_fen=1_000_000)}, TermsFault.STEP_TOO_LARGE),
+        ({"step": Step(amount_fen=999_999)}, None),
+        ({"step": Step(ratio_bp=100)}, None),
+        ({"step_from": StepFrom.BEST, "visibility": Visibility.RANK}, TermsFault.STEP_LEAKS_BEST),
+        ({"step_from": StepFrom.BEST, "visibility": Visibility.BEST}, None),
+        ({"step_from": StepFrom.OWN, "visibility": Visibility.RANK}, None),
+        ({"extension": Extension(0, 180, 1)}, TermsFault.EXTENSION_WITHOUT_WINDOW),
+        ({"extension": Extension(180, 0, 1)}, TermsFault.EXTENSION_WITHOUT_WINDOW),
+        ({"extension": Extension(0, 0, 0)}, None),
+        ({"invited": (a_supplier(1), a_supplier(2), a_supplier(1))}, TermsFault.INVITED_TWICE),
+        ({"invited": (a_supplier(1), a_supplier(2))}, TermsFault.INVITED_TOO_FEW),
+        ({"invited": (a_supplier(1), a_supplier(2), a_supplier(3))}, None),
+        ({"invited": (a_supplier(1), a_supplier(2), PURCHASER)}, TermsFault.OWN_INVITED),
+        ({"admission": Admission.AGREEMENT, "invited": ()}, TermsFault.AGREEMENT_MISSING),
+        ({"admission": Admission.AGREEMENT, "invited": (), "agreement_id": UUID(int=7)}, None),
+    ],
+)
+def test_terms_have_the_first_fault_that_applies(changes: dict[str, Any], fault: TermsFault | None) -> None:
+    assert check_terms(some_terms(**changes), purchaser_id=PURCHASER) is fault
+
+
+def test_every_refusal_has_a_chinese_and_an_english_text() -> None:
+    assert set(TEXTS) == {*Refusal, *HostRefusal, *TermsFault}
+    assert all(zh and en.isascii() for zh, en in TEXTS.values())
+
+
+def test_a_drafted_event_is_not_applied_to_what_exists() -> None:
+    auction = an_auction()
+    with pytest.raises(AssertionError):
+        evolve(auction, Drafted("JJ", PURCHASER, "", "", auction.terms), NOON)
