@@ -237,6 +237,16 @@ def grams_of(terms: Iterable[str]) -> tuple[int, ...]:
     return tuple(sorted(gram - (1 << 32) if gram >= 1 << 31 else gram for gram in found))
 
 
+def is_one_gram(term: str) -> bool:
+    """
+    Tell whether finding a term's grams is finding the term.
+
+    It is so for two characters of the basic plane. The grams of a longer term may stand apart, a single
+    character has none, and rare ones share theirs: there the text itself must be compared.
+    """
+    return len(term) == 2 and all(ord(one) <= _BMP_MAX for one in term)  # noqa: PLR2004  a gram is two characters
+
+
 def product_grams(product: Product) -> tuple[int, ...]:
     """Return the grams that a product is found by."""
     return grams_of(search_text(product).split())

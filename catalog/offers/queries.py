@@ -1,0 +1,125 @@
+"""Every statement about offers."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalog.agreements.tables import agreements
+from catalog.offers.rules import Consumed, Event, Offer, Released, Reserved, evolve
+from catalog.offers.tables import offers
+from catalog.products.tables import products
+from kernel.db.statetable import StateTable
+from kernel.journal.streams import Change, Connection, StreamKind
+from kernel.paging import Page, decode_cursor, page_of
+
+_rows: Final[StateTable[Offer, Event]] = StateTable(offers, Offer)
+
+# Orders touch quantities and nothing else: two columns of rows that are there already.
+_QUANTITIES: Final = """
+    UPDATE offers SET version = u.version, reserved = u.reserved, consumed = u.consumed
+    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (id, version, reserved, consumed)
+    WHERE offers.id = u.id
+"""
+
+
+async def _save(connection: Connection, changes: Sequence[Change[Offer, Event]]) -> None:
+    ordered: list[Change[Offer, Event]] = []
+    others: list[Change[Offer, Event]] = []
+    for change in changes:
+        only_quantities = all(isinstance(one.event, Reserved | Released | Consumed) for one in change.events)
+        (ordered if only_quantities else others).append(change)
+    if ordered:
+        await connection.execute(
+            _QUANTITIES,
+            [change.id for change in ordered],
+            [change.version for change in ordered],
+            [change.after.reserved for change in ordered],
+            [change.after.consumed for change in ordered],
+        )
+    if others:
+        await _rows.save(connection, others)
+
+
+OFFER: Final[StreamKind[Offer, Event]] = StreamKind("offer", Event, evolve, _rows.load, _save)
+
+_o: Final = offers.c
+
+
+class OfferRow(msgspec.Struct, frozen=True):
+    """An offer as its supplier sees it."""
+
+    offer_id: UUID
+    revision: int
+    product_id: UUID
+    product_name: str
+    brand: str
+    model: str
+    unit: str
+    agreement_id: UUID
+    agreement_number: str
+    agreement_title: str
+    package: int
+    agreement_price_fen: int
+    price_fen: int
+    market_price_fen: int | None
+    quota: int
+    reserved: int
+    consumed: int
+    available: int
+    regions: tuple[str, ...]
+    on_shelf: bool
+
+
+_SHOWN: Final = sa.select(
+    _o.id.label("offer_id"),
+    _o.revision,
+    _o.product_id,
+    products.c.name.label("product_name"),
+    *(products.c.brand, products.c.model, products.c.unit, _o.agreement_id),
+    agreements.c.number.label("agreement_number"),
+    agreements.c.title.label("agreement_title"),
+    *(_o.package, _o.agreement_price_fen, _o.price_fen, products.c.market_price_fen),
+    *(_o.quota, _o.reserved, _o.consumed),
+    (_o.quota - _o.reserved - _o.consumed).label("available"),
+    *(_o.regions, _o.on_shelf),
+).select_from(
+    offers.join(products, products.c.id == _o.product_id).join(agreements, agreements.c.id == _o.agreement_id)
+)
+
+
+async def own(
+    tx: AsyncConnection,
+    supplier_id: UUID,
+    *,
+    on_shelf: bool | None,
+    text: str,
+    cursor: str | None,
+    limit: int,
+) -> Page[OfferRow]:
+    """List the offers of one supplier, the newest first; ``text`` is part of the product's name."""
+    statement = _SHOWN.where(_o.supplier_id == supplier_id).order_by(_o.listed_at.desc(), _o.id.desc())
+    if on_shelf is not None:
+        statement = statement.where(_o.on_shelf.is_(on_shelf))
+    if text:
+        statement = statement.where(products.c.name.contains(text, autoescape=True))
+    if cursor:
+        last = (
+            await tx.execute(sa.select(_o.listed_at, _o.id).where(_o.id == decode_cursor(cursor, (UUID,))[0]))
+        ).one()
+        statement = statement.where(sa.tuple_(_o.listed_at, _o.id) < sa.tuple_(last.listed_at, last.id))
+    rows = (await tx.execute(statement.limit(limit + 1))).all()
+    return page_of(rows, limit, _row, lambda row: (row.offer_id,))
+
+
+async def get_own(tx: AsyncConnection, supplier_id: UUID, offer_id: UUID) -> OfferRow | None:
+    """Read an offer, if it is the supplier's."""
+    row = (await tx.execute(_SHOWN.where(_o.id == offer_id, _o.supplier_id == supplier_id))).one_or_none()
+    return _row(row) if row else None
+
+
+def _row(row: object) -> OfferRow:
+    return msgspec.convert(row, OfferRow, from_attributes=True)

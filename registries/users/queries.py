@@ -1,0 +1,89 @@
+"""Every statement about users and their credentials."""
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernel.access.actors import Actor, Role
+from kernel.db.statetable import StateTable
+from kernel.journal.streams import StreamKind
+from registries.organisations.tables import organisations
+from registries.users.rules import Event, Status, User, evolve
+from registries.users.tables import credentials, users
+
+_rows: Final[StateTable[User, Event]] = StateTable(users, User)
+USER: Final[StreamKind[User, Event]] = StreamKind("user", Event, evolve, _rows.load, _rows.save)
+
+_u: Final = users.c
+
+_SET_PASSWORD: Final = """
+    INSERT INTO credentials (user_id, password_hash, set_at) VALUES ($1, $2, $3)
+    ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, set_at = excluded.set_at
+    """
+_FORGET_PASSWORD: Final = "DELETE FROM credentials WHERE user_id = $1"  # noqa: S105  a statement
+
+
+class Login(NamedTuple):
+    """What a login is checked against."""
+
+    user_id: UUID
+    password_hash: str
+    status: Status
+
+
+async def login_of(tx: AsyncConnection, login: str) -> Login | None:
+    """Read what a login is checked against; ``None`` for an unknown one."""
+    statement = (
+        sa.select(_u.id, credentials.c.password_hash, _u.status)
+        .join(credentials, credentials.c.user_id == _u.id)
+        .where(_u.login == login)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    return Login(row.id, row.password_hash, Status(row.status)) if row else None
+
+
+async def actor_of(tx: AsyncConnection, user_id: UUID) -> Actor | None:
+    """Read who a user is; ``None`` when gone or disabled."""
+    row = (await tx.execute(_actors().where(_u.id == user_id, _u.status == Status.ACTIVE))).one_or_none()
+    return _actor(row) if row else None
+
+
+async def first_of_each_organisation(tx: AsyncConnection, limit: int) -> list[Actor]:
+    """List one user of each organisation, the oldest, for the demonstration's login page."""
+    oldest = (sa.select(_u.id).distinct(_u.organisation_id).where(_u.status == Status.ACTIVE)).order_by(
+        _u.organisation_id, _u.created_at, _u.id
+    )
+    statement = _actors().where(_u.id.in_(oldest)).order_by(_u.created_at, _u.id).limit(limit)
+    return [_actor(row) for row in (await tx.execute(statement)).all()]
+
+
+async def set_password(pool: asyncpg.Pool, user_id: UUID, password_hash: str, at: datetime) -> None:
+    """Store a hash in place of the one before."""
+    await pool.execute(_SET_PASSWORD, user_id, password_hash, at)
+
+
+async def forget_password(pool: asyncpg.Pool, user_id: UUID) -> None:
+    """Delete a hash."""
+    await pool.execute(_FORGET_PASSWORD, user_id)
+
+
+def _actors() -> sa.Select[Any]:
+    return sa.select(
+        _u.id,
+        _u.login,
+        _u.name,
+        _u.organisation_id,
+        organisations.c.name.label("organisation_name"),
+        organisations.c.region,
+        _u.roles,
+    ).join(organisations, organisations.c.id == _u.organisation_id)
+
+
+def _actor(row: Any) -> Actor:
+    roles = msgspec.convert(row.roles, tuple[Role, ...])
+    return Actor(row.id, row.login, row.name, row.organisation_id, row.organisation_name, row.region, roles)

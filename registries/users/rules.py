@@ -1,0 +1,183 @@
+"""
+Users: who may log in, for which organisation and in which roles.
+
+Password hashes are not part of this: a secret has no place in a journal that is kept for fifteen years
+and shown to supervisors. See ``docs/adr/0020-passwords-outside-the-journal.md``.
+"""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, assert_never
+from uuid import UUID
+
+import msgspec
+
+from kernel.access.actors import Role
+from registries.organisations.rules import Kind, Organisation
+
+PASSWORD_LENGTH_MIN: Final = 10
+PASSWORD_LENGTH_MAX: Final = 128
+NAME_LENGTH_MAX: Final = 50
+
+_LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{2,63}")
+_ROLE_OF: Final = {
+    Kind.PURCHASER: Role.PURCHASER,
+    Kind.SUPPLIER: Role.SUPPLIER,
+    Kind.SUPERVISOR: Role.SUPERVISOR,
+    Kind.OPERATOR: Role.OPERATOR,
+}
+
+
+class Status(StrEnum):
+    """Whether the user may log in."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Refusal(StrEnum):
+    """Why a step is refused, in order of precedence."""
+
+    EXISTS = "user-exists"
+    UNKNOWN = "user-unknown"
+    LOGIN_WRONG = "login-wrong"
+    NAME_WRONG = "name-wrong"
+    PASSWORD_WRONG = "password-length"  # noqa: S105  a reason, not a password
+    ORGANISATION_UNKNOWN = "organisation-unknown"
+    ROLES_WRONG = "roles-wrong"
+    NOTHING_CHANGES = "nothing-changes"
+
+
+TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
+    Refusal.EXISTS: ("用户已存在", "The user exists already"),
+    Refusal.UNKNOWN: ("用户不存在", "There is no such user"),
+    Refusal.LOGIN_WRONG: (
+        "登录名须为3至64位小写字母、数字或 . _ @ -",
+        "A login has 3 to 64 lower-case letters, digits or . _ @ -",
+    ),
+    Refusal.NAME_WRONG: (f"姓名须为1至{NAME_LENGTH_MAX}字", f"A name has 1 to {NAME_LENGTH_MAX} characters"),
+    Refusal.PASSWORD_WRONG: (
+        f"密码须为{PASSWORD_LENGTH_MIN}至{PASSWORD_LENGTH_MAX}个字符",
+        f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters",
+    ),
+    Refusal.ORGANISATION_UNKNOWN: ("单位不存在", "There is no such organisation"),
+    Refusal.ROLES_WRONG: (
+        "角色与单位类型不符：采购、供应、监管、运营须分离",
+        "The roles do not fit the organisation: buying, selling, supervising and operating stay apart",
+    ),
+    Refusal.NOTHING_CHANGES: ("没有变化", "Nothing would change"),
+}
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user as they stand."""
+
+    id: UUID
+    login: str
+    name: str
+    organisation_id: UUID
+    roles: tuple[Role, ...]
+    status: Status
+    created_at: datetime
+
+
+class Registered(msgspec.Struct, frozen=True, tag_field="kind", tag="user.registered"):
+    """The account was opened."""
+
+    id: UUID
+    login: str
+    name: str
+    organisation_id: UUID
+    roles: tuple[Role, ...]
+
+
+class PasswordSet(msgspec.Struct, frozen=True, tag_field="kind", tag="user.password_set"):
+    """The password was changed; which one it is, is nobody's business."""
+
+
+class Disabled(msgspec.Struct, frozen=True, tag_field="kind", tag="user.disabled"):
+    """The account may not log in."""
+
+    reason: str
+
+
+class Enabled(msgspec.Struct, frozen=True, tag_field="kind", tag="user.enabled"):
+    """The account may log in again."""
+
+    reason: str
+
+
+Event = Registered | PasswordSet | Disabled | Enabled
+
+
+def normal_login(text: str) -> str:
+    """Write a login as it is stored: no spaces around it, small letters."""
+    return text.strip().lower()
+
+
+def password_fits(password: str) -> bool:
+    """Tell whether a new password has a length that we accept; longer is better than stranger."""
+    return PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX
+
+
+def decide_register(
+    user: User | None, registered: Registered, organisation: Organisation | None
+) -> Registered | Refusal:
+    """
+    Decide a new account: its one role is that of its organisation.
+
+    Buying, selling, supervising and operating stay with different organisations.
+
+    Source: 政府采购法 第十四条, 第六十条 (separation of duties).
+    """
+    if user is not None:
+        return Refusal.EXISTS
+    if not _LOGIN.fullmatch(registered.login):
+        return Refusal.LOGIN_WRONG
+    if not 0 < len(registered.name.strip()) <= NAME_LENGTH_MAX:
+        return Refusal.NAME_WRONG
+    if organisation is None:
+        return Refusal.ORGANISATION_UNKNOWN
+    if registered.roles != (_ROLE_OF[organisation.kind],):
+        return Refusal.ROLES_WRONG
+    return registered
+
+
+def decide_set_password(user: User | None, password: str) -> PasswordSet | Refusal:
+    """Decide a new password."""
+    if user is None:
+        return Refusal.UNKNOWN
+    return PasswordSet() if password_fits(password) else Refusal.PASSWORD_WRONG
+
+
+def decide_disable(user: User | None, *, reason: str) -> Disabled | Refusal:
+    """Decide that an account may not log in."""
+    assert reason
+    if user is None:
+        return Refusal.UNKNOWN
+    return Refusal.NOTHING_CHANGES if user.status is Status.DISABLED else Disabled(reason)
+
+
+def decide_enable(user: User | None, *, reason: str) -> Enabled | Refusal:
+    """Decide that an account may log in again."""
+    assert reason
+    if user is None:
+        return Refusal.UNKNOWN
+    return Refusal.NOTHING_CHANGES if user.status is Status.ACTIVE else Enabled(reason)
+
+
+def evolve(user: User | None, event: Event, at: datetime) -> User:
+    """Apply what was decided."""
+    if isinstance(event, Registered):
+        return User(**msgspec.structs.asdict(event), status=Status.ACTIVE, created_at=at)
+    assert user is not None
+    match event:
+        case PasswordSet():
+            return user
+        case Disabled():
+            return msgspec.structs.replace(user, status=Status.DISABLED)
+        case Enabled():
+            return msgspec.structs.replace(user, status=Status.ACTIVE)
+        case _:
+            assert_never(event)
