@@ -45,9 +45,8 @@ DRAIN = timedelta(seconds=2)
 
 @st.composite
 def terms(draw: st.DrawFn) -> dict[str, Any]:
-    step = draw(
-        st.one_of(st.builds(Step, amount_fen=st.integers(1, 300)), st.builds(Step, ratio_bp=st.integers(1, 2_000)))
-    )
+    amounts = st.builds(Step, amount_fen=st.integers(1, 300))
+    ratios = st.builds(Step, ratio_bp=st.integers(1, 2_000))
     return {
         "ceiling_fen": CEILING,
         "duration_s": draw(st.integers(10, 60)),
