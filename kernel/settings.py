@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 _PREFIX: Final = "ZHECAI_"
-_OTHER_VARIABLES: Final = (f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_", f"{_PREFIX}BENCH_")
+_OTHER_VARIABLES: Final = (f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_", f"{_PREFIX}BENCH_", f"{_PREFIX}UI_")
 _DAY_S: Final = 86_400
 
 
