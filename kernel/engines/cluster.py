@@ -18,6 +18,7 @@ DATABASE: Final = "zhecai"
 _MAKE_LIMIT_S: Final = 300.0
 _BUILTIN_LOCALES_SINCE: Final = 17
 _SIGKILL: Final = 9
+_DAMAGE: Final = ("valid checkpoint record", "valid checkpoint location", "control file", "need to initdb")
 
 
 def create_cluster(bindir: Path, cluster: Path, identity: Identity, *, major: int, fsync: bool) -> None:
@@ -107,7 +108,7 @@ def explain_output(said: str, path: Path) -> EngineError | None:
     for words in ("Permission denied", "Read-only file system"):
         if words in said:
             return not_permitted(path, words)
-    if any(words in said for words in ("valid checkpoint record", "valid checkpoint location", "control file")):
+    if any(words in said for words in _DAMAGE):
         return EngineError(
             Fault.DAMAGED,
             f"数据目录 {path} 已损坏，PostgreSQL 无法恢复，请从备份恢复。",

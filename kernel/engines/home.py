@@ -1,5 +1,6 @@
 """The directory of one engine: held by one process at a time."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -35,6 +36,7 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path: Final = path.absolute()
         self._lock_fd: int | None = None
+        self._elsewhere: Path | None = None
 
     @property
     def held(self) -> bool:
@@ -82,6 +84,9 @@ class Home:
 
     def release(self) -> None:
         """Let the directory go; harmless when it is not held."""
+        if self._elsewhere is not None:
+            with contextlib.suppress(OSError):  # what a crash left in it is for the next start
+                self._elsewhere.rmdir()
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
@@ -122,10 +127,12 @@ class Home:
             if not fitting:
                 raise not_permitted(Path("/tmp"), "no short directory for a socket")  # noqa: S108 - a message
             directory = fitting[0]
+            self._elsewhere = directory
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
             found = directory.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), owner}:
+            strange = self._elsewhere is not None and found.st_uid not in {os.geteuid(), owner}
+            if strange or not stat.S_ISDIR(found.st_mode):
                 raise not_permitted(directory, "it belongs to another user")
             directory.chmod(0o700)
             if found.st_uid != owner:

@@ -128,14 +128,15 @@ class PostgresServer:
         """
         self.prepare()
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            self.launch()
             try:
+                self.launch()
                 self.wait_ready()
             except EngineError as error:
                 lost_race = error.fault is Fault.PORT_TAKEN and self._port_asked == 0 and attempt < _PORT_ATTEMPTS
                 if not lost_race:
                     self.stop()
                     raise
+                self._port = 0
             else:
                 return
 
@@ -160,7 +161,7 @@ class PostgresServer:
         """Start the program, without waiting. In the thread that will outlive it."""
         assert self._child is not None
         assert self._socket_dir is not None
-        if self._port_asked == 0:
+        if self._port == 0:
             with socket.create_server((self._host, 0)) as free:
                 self._port = int(free.getsockname()[1])
         settings = {
@@ -226,7 +227,7 @@ class PostgresServer:
             lines = (self.cluster / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) > 7 and int(lines[0]) == self.pid and lines[7].strip() == "ready"  # noqa: PLR2004 - line 8
+        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - line 8
 
     def _clear_leftovers(self, before: Holding | None) -> None:
         """
