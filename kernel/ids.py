@@ -18,7 +18,9 @@ def uuid7(at: datetime) -> UUID:
     """
     millis = int(at.timestamp() * 1000)
     random = int.from_bytes(os.urandom(10))
-    value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    value = (
+        (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    )
     return UUID(int=value)
 
 

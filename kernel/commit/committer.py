@@ -164,7 +164,7 @@ class Committer:
         while pending:
             try:
                 return await self._commit(pending)
-            except Clash:
+            except (Clash, asyncpg.DeadlockDetectedError):
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
                 if attempts == ATTEMPTS_MAX:

@@ -28,32 +28,20 @@ class StateTable(Generic[S, E]):
         self._state_type = state_type
         self._derived = derived or {}
         self._fields = [field.name for field in msgspec.structs.fields(state_type)]  # type: ignore[arg-type]
-        self._table = table
-        columns = ["id", "version", *(name for name in self._fields if name != "id"), *self._derived]
-        types = {name: table.c[name].type for name in columns}
-        self._json = frozenset(name for name in columns if isinstance(types[name], postgresql.JSONB))
-        self._arrays = frozenset(name for name in columns if isinstance(types[name], sa.ARRAY))
-        self._columns = columns
-        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        # A nested array cannot be unnested row by row: it travels as JSON text and is opened again inside.
-        sent = {name: "text" if name in self._json | self._arrays else types[name].compile(dialect) for name in columns}
-        opened = {
-            name: f"u.{name}::jsonb"
-            if name in self._json
-            else f"(select coalesce(array_agg(e::{types[name].item_type.compile(dialect)}), '{{}}') "  # type: ignore[attr-defined]
-            f"from json_array_elements_text(u.{name}::json) e)"
-            if name in self._arrays
-            else f"u.{name}"
-            for name in columns
-        }
-        arrays = ", ".join(f"${n}::{sent[name]}[]" for n, name in enumerate(columns, 1))
+        self._columns = ["id", "version", *(name for name in self._fields if name != "id"), *self._derived]
+        kinds = {name: table.c[name].type for name in self._columns}
+        self._json = frozenset(name for name, kind in kinds.items() if isinstance(kind, postgresql.JSONB))
+        self._arrays = frozenset(name for name, kind in kinds.items() if isinstance(kind, sa.ARRAY))
+        sent, opened = zip(*(_passage(name, kinds[name]) for name in self._columns), strict=True)
+        names = ", ".join(f'"{name}"' for name in self._columns)
+        unnested = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(sent, 1))
+        replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in self._columns if name != "id")
         self._save = (
-            f"insert into {table.fullname} ({', '.join(columns)}) "
-            f"select {', '.join(opened[name] for name in columns)} from unnest({arrays}) as u({', '.join(columns)}) "
-            "on conflict (id) do update set "
-            + ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
+            f"insert into {table.fullname} ({names}) select {', '.join(opened)} "
+            f"from unnest({unnested}) as u({names}) on conflict (id) do update set {replaced}"
         )
-        self._load = f"select {', '.join(['id', 'version', *(f for f in self._fields if f != 'id')])} from {table.fullname} where id = any($1::uuid[])"
+        read = ", ".join(f'"{name}"' for name in ("id", "version", *(name for name in self._fields if name != "id")))
+        self._load = f"select {read} from {table.fullname} where id = any($1::uuid[])"
 
     async def load(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[S]]:
         """Read the states of ``ids``; an absent one is left out."""
@@ -85,3 +73,19 @@ class StateTable(Generic[S, E]):
                 nested = name in self._json or name in self._arrays
                 values.append(msgspec.json.encode(value).decode() if nested else value)
         return values
+
+
+def _passage(name: str, kind: sa.types.TypeEngine[Any]) -> tuple[str, str]:
+    """
+    Say as which type a column travels in an array of rows, and how it is opened inside.
+
+    What is itself nested cannot be unnested row by row: it travels as JSON text.
+    """
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    if isinstance(kind, postgresql.JSONB):
+        return "text", f'u."{name}"::jsonb'
+    if isinstance(kind, sa.ARRAY):
+        item = kind.item_type.compile(dialect)
+        elements = f'json_array_elements_text(u."{name}"::json)'
+        return "text", f"(select coalesce(array_agg(e::{item}), '{{}}') from {elements} e)"
+    return kind.compile(dialect), f'u."{name}"'

@@ -15,6 +15,7 @@ PG_MAJOR_MIN: Final = 15
 """The oldest PostgreSQL that the statements of this system are written for."""
 
 _ASK_LIMIT_S: Final = 10.0
+_DEBIAN: Final = Path("/usr/lib/postgresql")
 
 
 def postgres_bindir(named: Path | None = None) -> Path:
@@ -126,7 +127,7 @@ def _bindirs() -> Iterator[Path]:
         )
         if answer.returncode == 0:
             yield Path(answer.stdout.strip())
-    debian = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
+    debian = _DEBIAN.glob("[0-9]*/bin")
     yield from sorted(debian, key=lambda directory: float(directory.parent.name), reverse=True)
 
 

@@ -8,6 +8,7 @@ A stream is one thing with a life: one auction, one order, one budget line. Its 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -68,6 +69,13 @@ class StreamKind(Generic[S, E]):
     def ref(self, id: UUID) -> "StreamRef[S, E]":
         """Point at one stream of this kind."""
         return StreamRef(self, id)
+
+
+@cache
+def decoder(kind: StreamKind[Any, Any]) -> Callable[[bytes], Any]:
+    """Make the function that reads an entry's body back as the event it was."""
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind.events).decode
+    return decode
 
 
 class StreamRef(NamedTuple, Generic[S, E]):

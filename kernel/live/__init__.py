@@ -1,0 +1,1 @@
+"""Live sessions: halls that many watch, each event serialised once per audience."""

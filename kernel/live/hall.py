@@ -1,0 +1,123 @@
+"""
+A hall: one stream's live view in one process, and all who watch it here.
+
+Whoever comes gets a snapshot, then numbered deltas. Deltas are cumulative and leave at most every ``flush_min_s``
+seconds, the first at once: a burst of a thousand offers is a few frames, and each frame is encoded once for all
+who see the same.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from kernel.live.audience import Audience
+from kernel.live.wire import Wire, text_frame
+from kernel.metrics import VIEWERS_CUT
+
+_encode: Final = msgspec.json.Encoder().encode
+
+TRY_AGAIN_LATER: Final = 1013
+"""Close code for a viewer that reads too slowly (RFC 6455's registry); the reason says where to resume."""
+
+
+class HallView(Protocol):
+    """What there is to see of a stream: a pure projection of its events."""
+
+    version: int
+
+    def apply(self, version: int, at: datetime, event: Any) -> None:
+        """Take in the next event."""
+        ...
+
+    def snapshot(self, audience: Audience) -> msgspec.Struct:
+        """Show everything that this audience may see now."""
+        ...
+
+    def delta(self, audience: Audience, after: int) -> msgspec.Struct | None:
+        """Show what changed since version ``after``; ``None`` when this audience learns nothing."""
+        ...
+
+
+class Seat:
+    """One viewer's place: the wire, the audience, and the last version it was shown."""
+
+    __slots__ = ("audience", "version", "wire")
+
+    def __init__(self, wire: Wire, audience: Audience) -> None:
+        self.wire = wire
+        self.audience = audience
+        self.version = 0
+
+
+class Hall:
+    """
+    Shows one view to its seats.
+
+    A viewer with more than ``buffer_bytes_max`` unread bytes is cut off: it never slows the others.
+    """
+
+    def __init__(self, view: HallView, *, flush_min_s: float, buffer_bytes_max: int) -> None:
+        self.view: Final = view
+        self.seats: Final[set[Seat]] = set()
+        self._flush_min_s: Final = flush_min_s
+        self._buffer_bytes_max: Final = buffer_bytes_max
+        self._loop: Final = asyncio.get_running_loop()
+        self._flushed_s = 0.0
+        self._timer: asyncio.Handle | None = None
+
+    def enter(self, wire: Wire, audience: Audience, *, after: int | None = None) -> Seat:
+        """
+        Seat a viewer and show it where things stand.
+
+        One that was here before and knows everything up to ``after`` gets only what is new.
+        """
+        seat = Seat(wire, audience)
+        known = after is not None and 0 < after <= self.view.version
+        message = self.view.delta(audience, after) if known and after is not None else None
+        if message is None:
+            message = self.view.snapshot(audience)
+        seat.version = self.view.version
+        wire.write(text_frame(_encode(message)))
+        self.seats.add(seat)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Take a viewer's seat away."""
+        self.seats.discard(seat)
+
+    def apply(self, version: int, at: datetime, event: Any) -> None:
+        """Take in the next event; those who watch are told soon."""
+        self.view.apply(version, at, event)
+        if self._timer is None and self.seats:
+            wait_s = self._flushed_s + self._flush_min_s - self._loop.time()
+            self._timer = (
+                self._loop.call_later(wait_s, self._flush) if wait_s > 0 else self._loop.call_soon(self._flush)
+            )
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._flushed_s = self._loop.time()
+        version = self.view.version
+        frames: dict[tuple[Audience, int], bytes | None] = {}
+        slow: list[Seat] = []
+        for seat in self.seats:
+            if seat.version == version:
+                continue
+            key = (seat.audience, seat.version)
+            if key in frames:
+                frame = frames[key]
+            else:
+                delta = self.view.delta(*key)
+                frame = frames[key] = None if delta is None else text_frame(_encode(delta))
+            if frame is None:
+                continue
+            seat.wire.write(frame)
+            seat.version = version
+            if seat.wire.buffered() > self._buffer_bytes_max:
+                slow.append(seat)
+        for seat in slow:
+            VIEWERS_CUT.inc()
+            self.leave(seat)
+            seat.wire.close(TRY_AGAIN_LATER, f"too slow, resume with after={seat.version}")

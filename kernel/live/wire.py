@@ -1,0 +1,84 @@
+"""
+The wire: a WebSocket connection that takes finished frames and hands messages on without a queue.
+
+ASGI frames and wakes a task for every message of every connection. A hall shows one frame to thousands and answers
+tens of thousands of offers a second, so this subclass of uvicorn's sans-I/O protocol adds an ASGI extension,
+``zhecai.wire``: frames are built once and written to each transport, and incoming messages are handed to a function.
+Handshake, pings, closing and limits stay uvicorn's.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+EXTENSION: Final = "zhecai.wire"
+_TEXT_FINAL: Final = 0x81
+_LEN_7_BITS: Final = 126
+_LEN_16_BITS: Final = 1 << 16
+
+Sink = Callable[[bytes], None]
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Frame a text message as a server sends it: final, not masked, not compressed (RFC 6455 section 5.2)."""
+    size = len(payload)
+    if size < _LEN_7_BITS:
+        return b"%c%c%b" % (_TEXT_FINAL, size, payload)
+    if size < _LEN_16_BITS:
+        return b"%c%c%b%b" % (_TEXT_FINAL, 126, size.to_bytes(2), payload)
+    return b"%c%c%b%b" % (_TEXT_FINAL, 127, size.to_bytes(8), payload)
+
+
+class Wire:
+    """One connection, as a hall sees it."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: "WireProtocol") -> None:
+        self._protocol = protocol
+
+    def listen(self, sink: Sink) -> None:
+        """From now on hand every message to ``sink`` as it comes off the wire. It must not raise."""
+        self._protocol.sink = sink
+
+    def write(self, frame: bytes) -> None:
+        """Send a finished frame; nothing happens where the connection is closing."""
+        protocol = self._protocol
+        if not (protocol.close_sent or protocol.disconnected or protocol.transport.is_closing()):
+            protocol.transport.write(frame)
+
+    def buffered(self) -> int:
+        """Tell how many bytes the other side has not read yet."""
+        return self._protocol.transport.get_write_buffer_size()
+
+    def close(self, code: int, reason: str) -> None:
+        """Say why and end the connection, without waiting for a peer that may not read."""
+        protocol = self._protocol
+        if protocol.close_sent or protocol.disconnected or protocol.transport.is_closing():
+            return
+        protocol.conn.send_close(code, reason)
+        protocol.transport.write(b"".join(protocol.conn.data_to_send()))
+        protocol.close_sent = True
+        protocol.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        protocol.transport.close()
+
+
+class WireProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol with a :class:`Wire` in the scope's extensions."""
+
+    sink: Sink | None = None
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.close_sent:
+            self.scope["extensions"][EXTENSION] = Wire(self)  # type: ignore[assignment]
+
+    def send_receive_event_to_app(self) -> None:
+        if self.sink is None:
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if not self.close_sent:
+            self.sink(bytes(data))

@@ -1,0 +1,42 @@
+"""Logs are events with fields: JSON lines for machines, colours for a terminal. One line a request."""
+
+import logging
+import sys
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logging(level: str, form: str) -> None:
+    """
+    Set up structlog for this process.
+
+    ``level`` is debug, info, warning or error; ``form`` is json, console, or auto (console on a terminal).
+    """
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    factory: Any
+    if console:
+        processors.append(structlog.dev.ConsoleRenderer())
+        factory = structlog.WriteLoggerFactory(file=sys.stderr)
+    else:
+        processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+        factory = structlog.BytesLoggerFactory(file=sys.stderr.buffer)
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def _dumps(event: Any, **_: Any) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)

@@ -1,0 +1,102 @@
+"""The kernel of one process: everything that a service needs, opened and closed together."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+
+from kernel.access.actors import Actor
+from kernel.access.limits import Limits
+from kernel.access.sessions import Sessions
+from kernel.bus import Bus
+from kernel.clock import Clock
+from kernel.commit.committer import Committer
+from kernel.db.database import Database
+from kernel.live.halls import Halls
+from kernel.settings import Settings
+
+_REDIS_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernel:
+    """
+    What services get.
+
+    ``committer`` takes ordinary commands, ``live_committer`` those of live trading: a long import must not hold up
+    an auction. Either may append to any stream; the journal decides who was first.
+    """
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    redis: Redis
+    committer: Committer
+    live_committer: Committer
+    bus: Bus
+    halls: Halls
+    sessions: Sessions
+    limits: Limits
+
+
+LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
+
+
+@asynccontextmanager
+async def open_kernel(
+    settings: Settings, clock: Clock, *, database_url: str, redis_url: str, load_actor: LoadActor
+) -> AsyncIterator[Kernel]:
+    """Connect to the engines and open every part; on leaving, finish what is queued and close in reverse order."""
+    async with AsyncExitStack() as stack:
+        db = Database(database_url, pool_size=settings.pool_size)
+        await db.open()
+        stack.push_async_callback(db.close)
+        redis = Redis.from_url(
+            redis_url,
+            socket_timeout=_REDIS_TIMEOUT_S,
+            socket_connect_timeout=_REDIS_TIMEOUT_S,
+            retry=Retry(ConstantBackoff(0.1), 1),
+        )
+        stack.push_async_callback(redis.aclose)
+        bus = Bus(Redis.from_url(redis_url, socket_connect_timeout=_REDIS_TIMEOUT_S))
+        halls = Halls(db, bus, flush_min_s=settings.flush_min_s, buffer_bytes_max=settings.viewer_buffer_bytes_max)
+        committers = [_committer(settings, clock, db, name) for name in ("ordinary", "live")]
+
+        async def load(user_id: UUID) -> Actor | None:
+            return await load_actor(db, user_id)
+
+        idle_s, absolute_s = settings.session_idle_s, settings.session_absolute_s
+        kernel = Kernel(
+            settings=settings,
+            clock=clock,
+            db=db,
+            redis=redis,
+            committer=committers[0],
+            live_committer=committers[1],
+            bus=bus,
+            halls=halls,
+            sessions=Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s),
+            limits=Limits(redis, clock),
+        )
+        parts: tuple[Bus | Halls | Committer, ...] = (bus, halls, *committers)
+        for part in parts:
+            await part.open()
+            stack.push_async_callback(part.close)
+        for committer in committers:
+            committer.listeners.append(halls.committed)
+        yield kernel
+
+
+def _committer(settings: Settings, clock: Clock, db: Database, name: str) -> Committer:
+    return Committer(
+        db,
+        clock,
+        name=name,
+        queue_len_max=settings.queue_len_max,
+        queue_age_max_s=settings.queue_age_max_s,
+        batch_len_max=settings.batch_len_max,
+    )

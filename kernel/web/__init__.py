@@ -1,0 +1,1 @@
+"""The web frame: typed routes, problems, sessions, one log line a request."""

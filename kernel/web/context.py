@@ -1,0 +1,119 @@
+"""What an endpoint gets: who asks, from where, when, and the kernel to do it with."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import HTTPConnection, Request
+
+from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
+from kernel.access.table import ACCESS, Action
+from kernel.commit.command import Key
+from kernel.problems import Forbidden, Invalid, TooLarge, Unauthenticated
+
+if TYPE_CHECKING:
+    from kernel.runtime import Kernel
+
+COOKIE: Final = "zhecai_session"
+KEY_LEN_MAX: Final = 100
+_UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """
+    One request.
+
+    ``origin`` is the caller's network address. ``received_at`` is when the last byte of the request had been read,
+    stamped once. ``key`` is the idempotency key of a write, ``token`` that of the session.
+    """
+
+    kernel: "Kernel"
+    actor: Actor
+    origin: str
+    received_at: datetime
+    key: Key | None
+    token: str | None
+    request: Request
+
+
+def origin_of(connection: HTTPConnection) -> str:
+    """Return the caller's network address as the server sees it (behind a trusted proxy: as the proxy says)."""
+    return connection.client.host if connection.client else "local"
+
+
+def token_of(connection: HTTPConnection) -> str | None:
+    """Return the session token: a bearer token of a program, or the cookie of a browser."""
+    scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        return credentials
+    return connection.cookies.get(COOKIE)
+
+
+async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Action) -> tuple[Actor, str | None]:
+    """
+    Find out who asks and whether the role may do ``action``.
+
+    Raises:
+        Unauthenticated: the action needs a login; or the session has ended.
+        Forbidden: the role may not do it, or a browser was sent here by another site.
+    """
+    token = token_of(connection)
+    if token is not None and "authorization" not in connection.headers:
+        _check_same_site(connection)
+    actor = (await kernel.sessions.actor_of(token) if token else None) or PUBLIC_ACTOR
+    permitted = ACCESS[action]
+    if not permitted.isdisjoint(actor.roles) or (Role.PUBLIC in permitted):
+        return actor, token
+    if actor is PUBLIC_ACTOR:
+        raise Unauthenticated("请先登录再进行此操作。", "Log in to do this.")
+    raise Forbidden("您的角色不能进行此操作。", "Your role may not do this.", action=action.value)
+
+
+def _check_same_site(connection: HTTPConnection) -> None:
+    """Refuse a cookie that another site makes a browser send (CSRF): the origin must be the host asked."""
+    if connection.scope["type"] == "http" and connection.scope["method"] not in _UNSAFE:
+        return
+    origin = connection.headers.get("origin")
+    if origin is not None and origin.split("://", 1)[-1] != connection.headers.get("host"):
+        raise Forbidden(
+            "请求来自其他网站，已拒绝。", "The request comes from another site and was refused.", reason="cross-site"
+        )
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """
+    Read the whole body.
+
+    Raises:
+        TooLarge: it is longer than ``bytes_max``.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > bytes_max:
+            raise TooLarge(
+                f"提交内容超过 {bytes_max} 字节的上限。", f"The body is over the limit of {bytes_max} bytes."
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def key_of(request: Request, actor: Actor, body: bytes) -> Key:
+    """
+    Read the idempotency key of a write; its fingerprint covers method, path and body.
+
+    Raises:
+        Invalid: there is none, or it is too long.
+    """
+    key = request.headers.get("idempotency-key", "")
+    if not 1 <= len(key) <= KEY_LEN_MAX:
+        raise Invalid(
+            f"写操作须带 Idempotency-Key 请求头（1 至 {KEY_LEN_MAX} 个字符），重试时使用同一个键。",
+            f"A write needs an Idempotency-Key header of 1 to {KEY_LEN_MAX} characters; a retry uses the same one.",
+            field="Idempotency-Key",
+        )
+    asked = f"{request.method} {request.url.path}\n".encode()
+    return Key(actor.journal, key, hashlib.sha256(asked + body).digest())

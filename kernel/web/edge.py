@@ -1,0 +1,100 @@
+"""The ASGI edge: a request's id, its one log line, its metrics, security headers, and the last catch."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kernel.clock import Clock
+from kernel.ids import uuid7
+from kernel.metrics import REQUEST_SECONDS, REQUESTS
+from kernel.problems import Problem
+from kernel.web.render import problem_response
+
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+"""On every answer; the pages add their content security policy."""
+_API_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+log = structlog.get_logger()
+
+
+class Failed(Problem):
+    """A bug of ours; the request's id finds it in the log."""
+
+    code, status, title = "failed", 500, ("系统内部错误", "Internal error")
+
+
+class Edge:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
+        self._app: Final = app
+        self._clock: Final = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_s = self._clock.monotonic_s()
+        request_id = uuid7(self._clock.now())
+        scope.setdefault("state", {})["request_id"] = request_id
+        api = scope["path"].startswith("/api/")
+        status = 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = list(message.get("headers", ()))
+                headers += SECURITY_HEADERS
+                if api:
+                    headers += _API_HEADERS
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception:
+            log.exception("request.failed", request_id=str(request_id), path=scope["path"])
+            if status == 0:
+                response = _failed(request_id, Request(scope))
+                await response(scope, receive, send_on)
+            else:
+                raise
+        finally:
+            self._note(scope, request_id, status, self._clock.monotonic_s() - started_s)
+
+    def _note(self, scope: Scope, request_id: UUID, status: int, took_s: float) -> None:
+        route: Any = scope.get("route")
+        template = getattr(route, "path", "unmatched")
+        REQUESTS.labels(scope["method"], template, status).inc()
+        REQUEST_SECONDS.observe(took_s)
+        log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+            route=template,
+            status=status,
+            ms=round(took_s * 1000, 2),
+            origin=scope["client"][0] if scope.get("client") else "local",
+        )
+
+
+def _failed(request_id: UUID, connection: HTTPConnection) -> Response:
+    problem = Failed(
+        f"系统出现错误，操作可能没有完成；请记下编号 {request_id} 并联系客服。",
+        f"Something failed and may not have been done; please quote {request_id} to the help line.",
+    )
+    return problem_response(problem, connection)

@@ -1,0 +1,104 @@
+"""OpenAPI 3.1 from the routes' signatures."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.routing import BaseRoute
+
+from kernel.access.actors import Role
+from kernel.access.table import ACCESS
+from kernel.problems import Unauthenticated, Unavailable
+from kernel.web.render import MEDIA_TYPE
+from kernel.web.routes import Download, Operation, TypedRoute
+
+_REF: Final = "#/components/schemas/{name}"
+
+
+class ProblemDocument(msgspec.Struct):
+    """What went wrong and what to do about it (RFC 9457); further members depend on the type."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    reason: str | None = None
+    field: str | None = None
+
+
+def document(routes: Iterable[BaseRoute], *, title: str, version: str, frames: Sequence[Any] = ()) -> dict[str, Any]:
+    """Describe all typed routes; ``frames`` are WebSocket messages that clients also want types for."""
+    operations = [route.operation for route in routes if isinstance(route, TypedRoute)]
+    types: list[Any] = [ProblemDocument, *frames]
+    for operation in operations:
+        types += [operation.body] if operation.body is not None else []
+        types += [] if operation.returns is Download else [operation.returns]
+        types += [parameter.type for parameter in operation.parameters]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schema_of = {id(type_): schema for type_, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version},
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": {
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "zhecai_session"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.endpoint.__name__,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": _responses(operation, schema_of),
+    }
+    if operation.endpoint.__doc__:
+        described["description"] = operation.endpoint.__doc__.strip()
+    parameters = [
+        {
+            "name": parameter.name,
+            "in": "path" if parameter.in_path else "query",
+            "required": parameter.in_path or parameter.required,
+            "schema": schema_of[id(parameter.type)],
+        }
+        for parameter in operation.parameters
+    ]
+    if operation.keyed:
+        schema = {"type": "string", "minLength": 1, "maxLength": 100}
+        parameters.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema})
+    if parameters:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        content = {"application/json": {"schema": schema_of[id(operation.body)]}}
+        described["requestBody"] = {"required": True, "content": content}
+    if Role.PUBLIC not in ACCESS[operation.action]:
+        described["security"] = [{"cookie": []}, {"bearer": []}]
+    return described
+
+
+def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
+    if operation.returns is Download:
+        content: dict[str, Any] = {"application/octet-stream": {}}
+    else:
+        content = {"application/json": {"schema": schema_of[id(operation.returns)]}}
+    responses: dict[str, Any] = {str(operation.status): {"description": operation.summary, "content": content}}
+    statuses: dict[int, list[str]] = {}
+    expected = [*operation.problems, Unavailable]
+    if Role.PUBLIC not in ACCESS[operation.action]:
+        expected.append(Unauthenticated)
+    statuses.setdefault(403, []).append("forbidden")
+    for problem in expected:
+        statuses.setdefault(problem.status, []).append(problem.code)
+    schema = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}
+    for status, codes in sorted(statuses.items()):
+        responses[str(status)] = {"description": ", ".join(sorted(set(codes))), "content": schema}
+    return responses

@@ -1,0 +1,1 @@
+"""The ground-floor door: ASGI application, command line, worker process, web pages."""
