@@ -1,0 +1,101 @@
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis.asyncio
+from structlog.testing import capture_logs
+
+from kernel.clock import SystemClock
+from kernel.engines.embedded import EmbeddedEngines, running
+from kernel.engines.errors import EngineError, Fault
+from kernel.settings import Settings
+
+
+@pytest.fixture
+def data_dir(home: Path) -> Path:
+    return home.parent
+
+
+def embedded(data_dir: Path, **changes: object) -> EmbeddedEngines:
+    return EmbeddedEngines(Settings(data_dir=data_dir, **changes), SystemClock())  # type: ignore[arg-type]
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110 - a process that dies sets no event
+            await asyncio.sleep(0.01)
+
+
+async def test_both_are_up_inside_and_gone_outside(data_dir: Path) -> None:
+    with capture_logs() as logs:
+        async with embedded(data_dir) as engines:
+            connection = await asyncpg.connect(engines.database_url)
+            assert await connection.fetchval("SELECT 1") == 1
+            await connection.close()
+            async with redis.asyncio.from_url(engines.redis_url) as client:
+                assert await client.ping()
+            postgres, valkey = running(data_dir)
+            assert postgres is not None
+            assert valkey is not None
+            assert (postgres.owner_pid, postgres.url) == (os.getpid(), engines.database_url)
+            assert (valkey.owner_pid, valkey.url) == (os.getpid(), engines.redis_url)
+    assert running(data_dir) == (None, None)
+    assert engines.postgres is not None
+    assert engines.valkey is not None
+    assert not engines.postgres.alive()
+    assert not engines.valkey.alive()
+    started = {line["engine"]: line["took_s"] for line in logs if line["event"] == "engine.started"}
+    assert started.keys() == {"postgres", "valkey"}
+    assert max(started.values()) < 1.5
+
+
+async def test_what_the_settings_name_is_not_started(data_dir: Path) -> None:
+    named = {"database_url": "postgresql://h/d", "redis_url": "redis://h"}
+    async with embedded(data_dir, **named) as engines:
+        assert (engines.database_url, engines.redis_url) == ("postgresql://h/d", "redis://h")
+        assert engines.postgres is engines.valkey is None
+
+
+async def test_when_the_second_cannot_start_the_first_is_stopped_again(data_dir: Path) -> None:
+    async with embedded(data_dir, database_url="postgresql://h/d"):
+        with pytest.raises(EngineError) as refused:
+            async with embedded(data_dir):
+                pass
+    assert refused.value.fault is Fault.IN_USE
+    assert running(data_dir) == (None, None)
+
+
+async def test_an_engine_that_dies_is_started_again_at_the_same_address(data_dir: Path) -> None:
+    with capture_logs() as logs:
+        async with embedded(data_dir) as engines:
+            assert engines.postgres is not None
+            assert engines.valkey is not None
+            before = (engines.postgres.pid, engines.valkey.pid, engines.postgres.url, engines.valkey.url)
+            for pid in before[:2]:
+                os.kill(pid, signal.SIGKILL)
+            await until(lambda: sum(line["event"] == "engine.restarted" for line in logs) == 2)
+            after = (engines.postgres.pid, engines.valkey.pid, engines.postgres.url, engines.valkey.url)
+            assert before[2:] == after[2:]
+            assert not set(before[:2]) & set(after[:2])
+            connection = await asyncpg.connect(engines.database_url)
+            assert await connection.fetchval("SELECT 1") == 1
+            await connection.close()
+            async with redis.asyncio.from_url(engines.redis_url) as client:
+                assert await client.ping()
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["engine.died", "engine.died"]
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(data_dir: Path) -> None:
+    engines = embedded(data_dir)
+    start = asyncio.create_task(engines.__aenter__())
+    await until(lambda: engines.postgres is not None and engines.postgres.pid > 0)
+    assert engines.postgres is not None
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert not engines.postgres.alive()
+    assert running(data_dir) == (None, None)
