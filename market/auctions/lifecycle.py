@@ -170,7 +170,11 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the purchaser lays down before publication; frozen from then on. Prices are for the whole."""
+    """
+    What the purchaser lays down before publication; frozen from then on. Prices are for the whole.
+
+    Admission by agreement is by one package of it, or by any where ``agreement_package`` is empty.
+    """
 
     title: Annotated[str, Meta(min_length=2, max_length=200)]
     items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=200)]
@@ -184,6 +188,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admission: Admission = Admission.INVITED
     invited: Annotated[tuple[UUID, ...], Meta(max_length=1_000)] = ()
     agreement_id: UUID | None = None
+    agreement_package: int | None = None
     bidders_min: Annotated[int, Meta(ge=1, le=100)] = 3
     short_extension_s: Annotated[int, Meta(ge=0, le=7 * 86_400)] = 300
     shortfall: Shortfall = Shortfall.FAIL

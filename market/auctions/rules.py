@@ -6,7 +6,6 @@ parameters are those that products in use have; none of them is law, so all of t
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -14,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from catalog.agreements.rules import Agreement, beijing_day, serves, valid_on
 from kernel.money import Fen
 from market.auctions.lifecycle import (
     BASIS,
@@ -54,7 +54,7 @@ class Offer(NamedTuple):
     key: str
 
 
-class Accepted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Accepted(msgspec.Struct, frozen=True, tag_field="type", tag="accepted", omit_defaults=True, gc=False):
     """
     The answer to an accepted offer. ``best_fen`` and ``rank`` are there as far as the terms let bidders see them.
 
@@ -98,6 +98,7 @@ class HostRefusal(StrEnum):
 
     WRONG_STAGE = "wrong-stage"
     STARTS_IN_PAST = "starts-in-past"
+    AGREEMENT_INVALID = "agreement-invalid"
     TOO_FEW_ADMITTED = "too-few-admitted"
     CLOSING = "closing"
     NO_OFFERS = "no-offers"
@@ -135,6 +136,10 @@ TEXTS: Final[dict[Refusal | HostRefusal | TermsFault, tuple[str, str]]] = {
     ),
     HostRefusal.WRONG_STAGE: ("竞价当前阶段不能进行此操作。", "This cannot be done at the auction's present stage."),
     HostRefusal.STARTS_IN_PAST: ("开始时间已过，请修改后再发布。", "The start has passed; change it, then publish."),
+    HostRefusal.AGREEMENT_INVALID: (
+        "框架协议不存在、不在有效期内，或不适用于本地区。",
+        "There is no such agreement, it is not valid today, or it does not serve this region.",
+    ),
     HostRefusal.TOO_FEW_ADMITTED: (
         "可参加竞价的供应商少于最少供应商数，请增加邀请或修改条件。",
         "Fewer suppliers may bid than the least number of bidders; invite more or change the terms.",
@@ -304,13 +309,30 @@ def decide_edit(auction: Auction, terms: Terms) -> Edited | HostRefusal:
     return Edited(terms) if auction.stage is Stage.DRAFT else HostRefusal.WRONG_STAGE
 
 
-def decide_publish(auction: Auction, suppliers: Iterable[UUID], at: datetime) -> Published | HostRefusal:
-    """Publish a draft to ``suppliers``: the invited, or those whom the agreement admits on that day."""
-    admitted = tuple(sorted(set(suppliers) - {auction.purchaser_id}))
+def suppliers_of(terms: Terms, agreement: Agreement | None, *, region: str, at: datetime) -> frozenset[UUID] | None:
+    """List who may bid: the invited, or whom the agreement admits; ``None`` where it does not hold here and now."""
+    if terms.admission is Admission.INVITED:
+        return frozenset(terms.invited)
+    if agreement is None or not valid_on(agreement, beijing_day(at)) or not serves(agreement, region):
+        return None
+    return frozenset(
+        supplier_id
+        for package in agreement.packages
+        if terms.agreement_package in (None, package.number)
+        for supplier_id in package.suppliers
+    )
+
+
+def decide_publish(auction: Auction, agreement: Agreement | None, at: datetime) -> Published | HostRefusal:
+    """Publish a draft; who may bid is frozen here."""
     if not may(auction.stage, Act.PUBLISH):
         return HostRefusal.WRONG_STAGE
     if auction.terms.starts_at < at:
         return HostRefusal.STARTS_IN_PAST
+    suppliers = suppliers_of(auction.terms, agreement, region=auction.region, at=at)
+    if suppliers is None:
+        return HostRefusal.AGREEMENT_INVALID
+    admitted = tuple(sorted(suppliers - {auction.purchaser_id}))
     if len(admitted) < auction.terms.bidders_min:
         return HostRefusal.TOO_FEW_ADMITTED
     return Published(admitted)

@@ -1,10 +1,11 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from catalog.agreements.rules import Agreement, Package, Status, Subject
 from market.auctions.lifecycle import (
     Act,
     Admission,
@@ -54,6 +55,7 @@ from market.auctions.rules import (
     highest_allowed,
     lowered,
     rank,
+    suppliers_of,
 )
 from tests.builders.market_auctions import (
     MINUTE,
@@ -323,19 +325,61 @@ def test_a_draft_can_be_edited_and_a_publication_cannot() -> None:
 
 
 def test_publication_freezes_who_may_bid_without_the_purchaser() -> None:
-    suppliers = [a_supplier(3), PURCHASER, a_supplier(1), a_supplier(2), a_supplier(1)]
+    draft = a_draft(invited=(a_supplier(3), PURCHASER, a_supplier(1), a_supplier(2), a_supplier(1)))
 
-    decision = decide_publish(a_draft(), suppliers, NOON)
-
-    assert decision == Published((a_supplier(1), a_supplier(2), a_supplier(3)))
+    assert decide_publish(draft, None, NOON) == Published((a_supplier(1), a_supplier(2), a_supplier(3)))
 
 
 def test_publication_is_refused_in_this_order() -> None:
-    few = [a_supplier(1), a_supplier(2)]
+    few: dict[str, Any] = {"invited": (a_supplier(1), a_supplier(2))}
+    by_agreement: dict[str, Any] = {"admission": Admission.AGREEMENT, "agreement_id": UUID(int=7)}
 
-    assert decide_publish(a_published(), few, NOON + MICRO) is HostRefusal.WRONG_STAGE
-    assert decide_publish(a_draft(), few, NOON + MICRO) is HostRefusal.STARTS_IN_PAST
-    assert decide_publish(a_draft(), few, NOON) is HostRefusal.TOO_FEW_ADMITTED
+    assert decide_publish(a_published(**few), None, NOON + MICRO) is HostRefusal.WRONG_STAGE
+    assert decide_publish(a_draft(**few, **by_agreement), None, NOON + MICRO) is HostRefusal.STARTS_IN_PAST
+    assert decide_publish(a_draft(**few, **by_agreement), None, NOON) is HostRefusal.AGREEMENT_INVALID
+    assert decide_publish(a_draft(**few), None, NOON) is HostRefusal.TOO_FEW_ADMITTED
+
+
+def an_agreement(**changes: Any) -> Agreement:
+    agreement = Agreement(
+        id=UUID(int=7),
+        number="KJ-1",
+        title="计算机",
+        organiser="",
+        subject=Subject.GOODS,
+        valid_from=date(2026, 11, 1),
+        valid_to=date(2026, 11, 23),
+        regions=("330000",),
+        packages=(
+            Package(1, "", "2022", "A02010105", 1, (a_supplier(1), a_supplier(2))),
+            Package(2, "", "2022", "A02010105", 1, (a_supplier(2), a_supplier(3))),
+        ),
+        removed=(),
+        status=Status.CONCLUDED,
+        concluded_at=NOON,
+    )
+    return msgspec.structs.replace(agreement, **changes)
+
+
+@pytest.mark.parametrize(("package", "suppliers"), [(None, {1, 2, 3}), (1, {1, 2}), (2, {2, 3}), (3, set[int]())])
+def test_an_agreement_admits_the_suppliers_of_the_package_or_of_all(package: int | None, suppliers: set[int]) -> None:
+    terms = some_terms(admission=Admission.AGREEMENT, agreement_id=UUID(int=7), agreement_package=package)
+
+    found = suppliers_of(terms, an_agreement(), region="330100", at=NOON)
+
+    assert found == {a_supplier(n) for n in suppliers}
+
+
+@pytest.mark.parametrize(
+    ("changes", "region", "days"),
+    [({}, "310100", 0), ({}, "330100", 1), ({"status": Status.TERMINATED}, "330100", 0)],
+)
+def test_an_agreement_that_does_not_hold_here_and_now_admits_nobody(
+    changes: dict[str, Any], region: str, days: int
+) -> None:
+    terms = some_terms(admission=Admission.AGREEMENT, agreement_id=UUID(int=7))
+
+    assert suppliers_of(terms, an_agreement(**changes), region=region, at=NOON + timedelta(days=days)) is None
 
 
 def test_a_draft_and_an_unstarted_publication_can_be_withdrawn() -> None:

@@ -1,0 +1,284 @@
+"""
+Every statement about auctions.
+
+States travel by raw asyncpg: a batch of offers to fifty auctions is two statements, one for the auctions and one
+for the bidders' places, whatever the number of offers.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernel.access.actors import Actor
+from kernel.journal.streams import Change, Connection, StreamKind, Versioned
+from kernel.paging import Page, decode_cursor, page_of
+from market.auctions.lifecycle import (
+    ENDED,
+    OPEN,
+    Auction,
+    Cause,
+    Event,
+    Offered,
+    Rung,
+    Stage,
+    Standing,
+    Terms,
+    Visibility,
+    due,
+    evolve,
+)
+from market.auctions.tables import auction_bidders, auctions
+from registries.organisations.tables import organisations
+
+_STORED: Final = (
+    "number", "purchaser_id", "purchaser_name", "region", "created_at", "version", "stage", "published_at",
+    "live_from", "closes_at", "remaining_ms", "extensions", "short_extended", "offers", "awarded_to", "ended_at",
+    "cause", "reason",
+)  # fmt: skip
+"""Fields of the state that are columns as they are."""
+
+_DERIVED: Final = (
+    "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidders", "best_fen", "next_due_at"
+)  # fmt: skip
+_COLUMNS: Final = (*_STORED, *_DERIVED)
+_LOAD: Final = f"select id, terms, admitted, {', '.join(_STORED)} from auctions where id = any($1::uuid[])"
+_LOAD_BIDDERS: Final = """
+select auction_id, supplier_id, label, name, price_fen, received_at, version, key, offers
+from auction_bidders where auction_id = any($1::uuid[]) order by auction_id, label
+"""
+_SAVE: Final = (
+    f"insert into auctions ({', '.join(_COLUMNS)}) values ({', '.join(f'${n}' for n in range(1, len(_COLUMNS) + 1))}) "
+    f"on conflict (id) do update set {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS if c != 'id')}"
+)
+_SAVE_OFFERS: Final = """
+update auctions a set version = u.version, closes_at = u.closes_at, next_due_at = u.closes_at,
+    extensions = u.extensions, offers = u.offers, bidders = u.bidders, best_fen = u.best_fen
+from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::bigint[])
+    as u(id, version, closes_at, extensions, offers, bidders, best_fen)
+where a.id = u.id
+"""
+_SAVE_BIDDERS: Final = """
+insert into auction_bidders (auction_id, supplier_id, label, name, price_fen, received_at, version, key, offers)
+select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bigint[],
+                     $8::text[], $9::bigint[])
+on conflict (auction_id, supplier_id) do update set price_fen = excluded.price_fen,
+    received_at = excluded.received_at, version = excluded.version, key = excluded.key, offers = excluded.offers
+"""
+_DUE: Final = """
+select id from auctions
+where next_due_at <= $1 and (stage = 'published' or next_due_at <= $1 - $2::interval)
+order by next_due_at limit $3
+"""
+_ACCEPTED_BEFORE: Final = """
+select version, body from journal
+where stream = $1 and version > $2 and kind = 'auction.offered'
+  and convert_from(body, 'UTF8')::jsonb @> jsonb_build_object('supplier_id', $3::text, 'key', $4::text)
+order by version desc limit 1
+"""
+
+_terms: Final = msgspec.json.Decoder(Terms).decode
+_offered: Final = msgspec.json.Decoder(Offered).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Auction]]:
+    standings: dict[UUID, dict[UUID, Standing]] = {}
+    for auction_id, supplier_id, *place in await connection.fetch(_LOAD_BIDDERS, ids):
+        standings.setdefault(auction_id, {})[supplier_id] = Standing(*place)
+    found: dict[UUID, Versioned[Auction]] = {}
+    for row in await connection.fetch(_LOAD, ids):
+        places = standings.get(row["id"], {})
+        ladder = sorted(Rung(p.price_fen, p.received_at, p.version, supplier) for supplier, p in places.items())
+        fields = {name: row[name] for name in _STORED}
+        fields["stage"] = Stage(row["stage"])
+        fields["cause"] = Cause(row["cause"]) if row["cause"] else None
+        state = Auction(
+            **fields,
+            terms=_terms(row["terms"]),
+            admitted=frozenset(row["admitted"]),
+            standings=places,
+            ladder=tuple(ladder),
+        )
+        found[row["id"]] = Versioned(row["version"], state)
+    return found
+
+
+async def _save(connection: Connection, changes: Sequence[Change[Auction, Event]]) -> None:
+    """Write the rows of ``changes``: where only offers happened, only the columns that an offer changes."""
+    offered = [c for c in changes if c.before is not None and all(isinstance(e.event, Offered) for e in c.events)]
+    others = [c for c in changes if c.before is None or not all(isinstance(e.event, Offered) for e in c.events)]
+    if others:
+        await connection.executemany(_SAVE, [_row(change) for change in others])
+    if offered:
+        rows = [
+            (c.id, c.version, a.closes_at, a.extensions, a.offers, len(a.standings), a.ladder[0].price_fen)
+            for c in offered
+            for a in (c.after,)
+        ]
+        await connection.execute(_SAVE_OFFERS, *(list(column) for column in zip(*rows, strict=True)))
+    places = [
+        (change.id, supplier_id, p.label, p.name, p.price_fen, p.received_at, p.version, p.key, p.offers)
+        for change in changes
+        for supplier_id in {e.event.supplier_id: None for e in change.events if isinstance(e.event, Offered)}
+        for p in (change.after.standings[supplier_id],)
+    ]
+    if places:
+        await connection.execute(_SAVE_BIDDERS, *(list(column) for column in zip(*places, strict=True)))
+
+
+def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
+    after = change.after
+    assert after.version == change.version
+    falls_due = due(after)
+    terms = after.terms
+    return (
+        *(getattr(after, name) for name in _STORED),
+        change.id,
+        _encode(terms).decode(),
+        sorted(after.admitted),
+        terms.title,
+        terms.ceiling_fen,
+        terms.visibility.value,
+        terms.starts_at,
+        len(after.standings),
+        after.ladder[0].price_fen if after.ladder else None,
+        falls_due[0] if falls_due else None,
+    )
+
+
+AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save)
+
+_a: Final = auctions.c
+_b: Final = auction_bidders.c
+
+
+class Scope(StrEnum):
+    """Which auctions a list shows."""
+
+    ALL = "all"
+    OPEN = "open"  # announced, running or paused
+    MINE = "mine"  # the purchaser's own; for a supplier those it has bid in
+    INVITED = "invited"  # those that the supplier may bid in
+    ENDED = "ended"
+
+
+class AuctionRow(msgspec.Struct, frozen=True):
+    """
+    An auction as lists show it.
+
+    ``best_fen`` is there for the purchaser, for all once the close has come, and before that as far as the terms
+    let bidders see it. ``admitted`` tells whether the caller may bid.
+    """
+
+    auction_id: UUID
+    number: str
+    title: str
+    purchaser_id: UUID
+    purchaser_name: str
+    region: str
+    stage: Stage
+    starts_at: datetime
+    closes_at: datetime | None
+    ceiling_fen: int
+    visibility: Visibility
+    bidders: int
+    offers: int
+    best_fen: int | None
+    admitted: bool
+    created_at: datetime
+    published_at: datetime | None
+    ended_at: datetime | None
+
+
+def visible_to(actor: Actor) -> sa.ColumnElement[bool]:
+    """Tell which auctions a caller may see: what was published, and the drafts of its own organisation."""
+    if actor.organisation_id is None:
+        return _a.published_at.is_not(None)
+    return _a.published_at.is_not(None) | (_a.purchaser_id == actor.organisation_id)
+
+
+async def is_visible(tx: AsyncConnection, actor: Actor, auction_id: UUID) -> bool:
+    """Tell whether a caller may see an auction at all."""
+    return (await tx.execute(sa.select(_a.id).where(_a.id == auction_id, visible_to(actor)))).first() is not None
+
+
+async def find(
+    tx: AsyncConnection,
+    actor: Actor,
+    *,
+    scope: Scope,
+    stage: Stage | None,
+    text: str,
+    cursor: str | None,
+    limit: int,
+) -> Page[AuctionRow]:
+    """List auctions, the newest first; ``text`` is a part of the title or the number."""
+    own: Any = _a.purchaser_id == actor.organisation_id if actor.organisation_id else sa.false()
+    may_bid: Any = _a.admitted.contains([actor.organisation_id]) if actor.organisation_id else sa.false()
+    disclosed = own | _a.stage.in_(ENDED) | _a.visibility.in_([Visibility.BEST, Visibility.BOTH])
+    statement = (
+        sa.select(
+            _a.id.label("auction_id"),
+            *(_a.number, _a.title, _a.purchaser_id, _a.purchaser_name, _a.region, _a.stage, _a.starts_at),
+            *(_a.closes_at, _a.ceiling_fen, _a.visibility, _a.bidders, _a.offers, _a.created_at),
+            *(_a.published_at, _a.ended_at, may_bid.label("admitted")),
+            sa.case((disclosed, _a.best_fen)).label("best_fen"),
+        )
+        .where(visible_to(actor), *_within(scope, actor, own, may_bid))
+        .order_by(_a.id.desc())
+        .limit(limit + 1)
+    )
+    if stage:
+        statement = statement.where(_a.stage == stage)
+    if text:
+        matches = _a.title.icontains(text, autoescape=True) | _a.number.contains(text.upper(), autoescape=True)
+        statement = statement.where(matches)
+    if cursor:
+        statement = statement.where(_a.id < decode_cursor(cursor, (UUID,))[0])
+    rows = (await tx.execute(statement)).all()
+    return page_of(rows, limit, _listed, lambda row: (row.auction_id,))
+
+
+def _within(scope: Scope, actor: Actor, own: Any, may_bid: Any) -> Iterable[sa.ColumnElement[bool]]:
+    match scope:
+        case Scope.ALL:
+            return ()
+        case Scope.OPEN:
+            return (_a.stage.in_(OPEN),)
+        case Scope.MINE:
+            bid_in = sa.select(_b.auction_id).where(_b.supplier_id == actor.organisation_id)
+            return (own | _a.id.in_(bid_in),)
+        case Scope.INVITED:
+            return (may_bid, _a.published_at.is_not(None))
+        case Scope.ENDED:
+            return (_a.stage.in_(ENDED),)
+
+
+def _listed(row: object) -> AuctionRow:
+    return msgspec.convert(row, AuctionRow, from_attributes=True)
+
+
+async def names_of(tx: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Name those of ``ids`` that are suppliers in good standing."""
+    o = organisations.c
+    found = sa.select(o.id, o.name).where(o.id.in_(tuple(ids)), o.kind == "supplier", o.status == "active")
+    return {row.id: row.name for row in await tx.execute(found)}
+
+
+async def falling_due(connection: Connection, now: datetime, *, drain: timedelta, limit: int) -> list[UUID]:
+    """List the auctions that are to be started, or closed after the drain time, the longest overdue first."""
+    return [row[0] for row in await connection.fetch(_DUE, now, drain, limit)]
+
+
+async def accepted_before(
+    connection: Connection, auction_id: UUID, supplier_id: UUID, key: str, *, after: int
+) -> tuple[int, int] | None:
+    """Find the (version, price in fen) of an accepted offer by its key, behind version ``after``."""
+    row = await connection.fetchrow(_ACCEPTED_BEFORE, f"auction/{auction_id}", after, str(supplier_id), key)
+    return (row["version"], _offered(row["body"]).price_fen) if row else None

@@ -1,0 +1,89 @@
+"""Reverse auctions and their bidders."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+_STAGES = "'draft', 'published', 'live', 'paused', 'closed', 'awarded', 'failed'"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "auctions",
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("number", sa.Text, nullable=False, unique=True),
+        sa.Column("purchaser_id", sa.Uuid, nullable=False),
+        sa.Column("purchaser_name", sa.Text, nullable=False),
+        sa.Column("region", sa.Text, nullable=False),
+        sa.Column("terms", JSONB, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("ceiling_fen", sa.BigInteger, nullable=False),
+        sa.Column("visibility", sa.Text, nullable=False),
+        sa.Column("starts_at", sa.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("stage", sa.Text, nullable=False),
+        sa.Column("published_at", sa.TIMESTAMP(timezone=True)),
+        sa.Column("admitted", sa.ARRAY(sa.Uuid), nullable=False),
+        sa.Column("live_from", sa.TIMESTAMP(timezone=True)),
+        sa.Column("closes_at", sa.TIMESTAMP(timezone=True)),
+        sa.Column("remaining_ms", sa.BigInteger),
+        sa.Column("extensions", sa.Integer, nullable=False),
+        sa.Column("short_extended", sa.Boolean, nullable=False),
+        sa.Column("offers", sa.BigInteger, nullable=False),
+        sa.Column("bidders", sa.Integer, nullable=False),
+        sa.Column("best_fen", sa.BigInteger),
+        sa.Column("awarded_to", sa.Uuid),
+        sa.Column("ended_at", sa.TIMESTAMP(timezone=True)),
+        sa.Column("cause", sa.Text),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("next_due_at", sa.TIMESTAMP(timezone=True)),
+        sa.CheckConstraint("version > 0", name="version_positive"),
+        sa.CheckConstraint(f"stage IN ({_STAGES})", name="stage_known"),
+        sa.CheckConstraint("visibility IN ('rank', 'best', 'both')", name="visibility_known"),
+        sa.CheckConstraint("ceiling_fen > 0 AND best_fen > 0 AND best_fen <= ceiling_fen", name="best_within_ceiling"),
+        sa.CheckConstraint("bidders >= 0 AND offers >= bidders", name="offers_of_bidders"),
+        sa.CheckConstraint("stage NOT IN ('live', 'closed') OR closes_at IS NOT NULL", name="live_closes"),
+        sa.CheckConstraint(
+            "(stage = 'paused') = (remaining_ms IS NOT NULL) OR stage = 'failed'", name="paused_remains"
+        ),
+        sa.CheckConstraint("(stage IN ('published', 'live')) = (next_due_at IS NOT NULL)", name="open_falls_due"),
+        sa.CheckConstraint("(stage = 'awarded') = (awarded_to IS NOT NULL)", name="awarded_to_someone"),
+        postgresql_with={"fillfactor": 60},
+    )
+    op.create_index(
+        "ix_auctions_next_due_at", "auctions", ["next_due_at"], postgresql_where=sa.text("next_due_at IS NOT NULL")
+    )
+    op.create_index("ix_auctions_purchaser_id_id", "auctions", ["purchaser_id", "id"])
+    op.create_index("ix_auctions_stage_id", "auctions", ["stage", "id"])
+    op.create_index("ix_auctions_admitted", "auctions", ["admitted"], postgresql_using="gin")
+    op.create_table(
+        "auction_bidders",
+        sa.Column("auction_id", sa.Uuid, sa.ForeignKey("auctions.id"), nullable=False),
+        sa.Column("supplier_id", sa.Uuid, nullable=False, index=True),
+        sa.Column("label", sa.Integer, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("price_fen", sa.BigInteger, nullable=False),
+        sa.Column("received_at", sa.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("offers", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("auction_id", "supplier_id"),
+        sa.UniqueConstraint("auction_id", "label"),
+        sa.CheckConstraint("label > 0", name="label_positive"),
+        sa.CheckConstraint("price_fen > 0", name="price_positive"),
+        sa.CheckConstraint("version > 0", name="version_positive"),
+        sa.CheckConstraint("offers > 0", name="offers_positive"),
+        sa.CheckConstraint("length(key) BETWEEN 1 AND 64", name="key_length"),
+        postgresql_with={"fillfactor": 60},
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("auction_bidders")
+    op.drop_table("auctions")
