@@ -91,7 +91,7 @@ class Operation:
         self.parameters: Final = tuple(
             Parameter(name, hints[name], parameter.default, in_path="{" + name + "}" in path)
             for name, parameter in inspect.signature(endpoint).parameters.items()
-            if name not in {"ctx", "body"}
+            if name not in {"ctx", "_ctx", "body"}
         )
         self.problems: Final = (*problems, *(p for p in self._own_problems() if p not in problems))
         self._decode: Final = msgspec.json.Decoder(self.body).decode if self.body is not None else None
