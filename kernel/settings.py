@@ -218,11 +218,10 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
 def masked(url: str) -> str:
     """Write ``url`` without its password, whether it stands before the host or in the query."""
     url = re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", url)
-    before, query_mark, query = url.partition("?")
-    scheme, slashes, rest = before.partition("://")
-    secret, at, place = rest.rpartition("@")  # the last one: a password may hold an unescaped @ or /
+    scheme, slashes, rest = url.partition("://")
+    secret, at, place = rest.rpartition("@")  # the last one: a password may hold an unescaped @, / or ?
     user, colon, _password = secret.partition(":")
-    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}{at}{place}{query_mark}{query}"
+    return f"{scheme}{slashes}{user}{colon}{'***' if colon else ''}{at}{place}"
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -405,7 +404,7 @@ def _check_together(settings: Settings, file: Path | None) -> None:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_shown, value))
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else masked(str(value))

@@ -33,8 +33,7 @@ async def verify_password(stored: str | None, password: str) -> None:
     Raises:
         Unauthenticated: they do not match.
     """
-    async with _running:
-        good = await asyncio.to_thread(_matches, stored or _UNKNOWN, password)
+    good = await asyncio.get_running_loop().run_in_executor(_threads, _matches, stored or _UNKNOWN, password)
     if not good or stored is None:
         raise Unauthenticated(
             "账号或密码不正确。", "The account or the password is not right.", reason="wrong-credentials"

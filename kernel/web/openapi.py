@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from kernel.access.actors import Role
 from kernel.access.table import ACCESS
-from kernel.problems import Unauthenticated, Unavailable
+from kernel.problems import Problem, Unauthenticated, Unavailable
 from kernel.web.render import MEDIA_TYPE
 from kernel.web.routes import Download, Operation, TypedRoute
 
@@ -92,7 +92,7 @@ def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
         content = {"application/json": {"schema": schema_of[id(operation.returns)]}}
     responses: dict[str, Any] = {str(operation.status): {"description": operation.summary, "content": content}}
     statuses: dict[int, list[str]] = {}
-    expected = [*operation.problems, Unavailable]
+    expected: list[type[Problem]] = [*operation.problems, Unavailable]
     if Role.PUBLIC not in ACCESS[operation.action]:
         expected.append(Unauthenticated)
     statuses.setdefault(403, []).append("forbidden")

@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, MetaData, Table
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import UUID as PgUuid
 
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.commit.committer import Committer
@@ -49,7 +49,7 @@ def evolve(state: Stock | None, event: Filled | Taken, _at: datetime) -> Stock:
 TABLE = Table(
     "stocks",
     MetaData(),
-    Column("id", PgUuid(as_uuid=True), primary_key=True),
+    Column("id", sa.Uuid(), primary_key=True),
     Column("version", BigInteger),
     Column("left", BigInteger, key="left"),
     Column("buyers", JSONB),

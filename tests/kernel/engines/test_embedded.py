@@ -57,7 +57,8 @@ async def test_what_the_settings_name_is_not_started(data_dir: Path) -> None:
     named = {"database_url": "postgresql://h/d", "redis_url": "redis://h"}
     async with embedded(data_dir, **named) as engines:
         assert (engines.database_url, engines.redis_url) == ("postgresql://h/d", "redis://h")
-        assert engines.postgres is engines.valkey is None
+        assert engines.postgres is None
+        assert engines.valkey is None
 
 
 async def test_when_the_second_cannot_start_the_first_is_stopped_again(data_dir: Path) -> None:

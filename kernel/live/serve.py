@@ -1,0 +1,126 @@
+"""Serving a hall over WebSocket: authenticates, seats the viewer, moves bytes; decides nothing."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+import structlog
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from kernel.access.actors import Actor
+from kernel.access.table import Action
+from kernel.commit.batch import Outcome, Ref
+from kernel.live.audience import Audience
+from kernel.live.hall import Hall, HallView
+from kernel.live.session import LiveSession, Send, Submit
+from kernel.live.wire import EXTENSION, Wire, text_frame
+from kernel.metrics import VIEWERS
+from kernel.problems import Problem
+from kernel.web.context import authenticate, origin_of
+from kernel.web.render import english, problem_document
+
+if TYPE_CHECKING:
+    from kernel.runtime import Kernel
+
+RECHECK_S: Final = 15.0
+"""How long a hall goes on showing itself to somebody whose session has ended."""
+PROBLEM: Final = 4000
+"""Close code: the first frame was a problem document and says why."""
+SESSION_ENDED: Final = 4401
+
+_VERSION: Final = re.compile(r"[0-9]{1,15}")
+_encode: Final = msgspec.json.Encoder().encode
+log = structlog.get_logger()
+
+
+class Entrance(NamedTuple):
+    """What an area decides about somebody at the door of one of its halls."""
+
+    ref: Ref
+    make_view: Callable[[], HallView]
+    audience: Audience
+    session: Callable[[Hall], LiveSession]
+
+
+Admit = Callable[["Kernel", Actor, str, WebSocket], Awaitable[Entrance]]
+"""Finds the hall that a path names for an actor at a network address; raises ``NotFound`` for a stranger."""
+
+
+def hall_route(path: str, admit: Admit, *, action: Action, name: str) -> WebSocketRoute:
+    """
+    Make the WebSocket route of a kind of hall.
+
+    The client says ``?after=N`` for the last version it knows. It gets one frame with a snapshot (or, when it knows
+    something, a delta), then deltas; a refusal at the door is one problem document and close code ``PROBLEM``.
+    """
+
+    async def endpoint(websocket: WebSocket) -> None:
+        kernel: Kernel = websocket.app.state.kernel
+        await websocket.accept()
+        wire: Wire = websocket.scope["extensions"][EXTENSION]
+        try:
+            actor, token = await authenticate(websocket, kernel, action)
+            entrance = await admit(kernel, actor, origin_of(websocket), websocket)
+            hall = await kernel.halls.hall(entrance.ref, entrance.make_view)
+        except Problem as problem:
+            document = problem_document(problem, instance=websocket.url.path, in_english=english(websocket))
+            wire.write(text_frame(_encode({"frame": "problem", **document})))
+            wire.close(PROBLEM, problem.code)
+            return
+        seat = hall.enter(wire, entrance.audience, after=_after(websocket))
+        wire.listen(_sink(kernel, wire, entrance.session(hall)))
+        VIEWERS.inc()
+        try:
+            await _stay(websocket, kernel, actor, token, wire)
+        finally:
+            VIEWERS.dec()
+            hall.leave(seat)
+
+    return WebSocketRoute(path, endpoint, name=name)
+
+
+async def _stay(websocket: WebSocket, kernel: "Kernel", actor: Actor, token: str | None, wire: Wire) -> None:
+    """Wait until the viewer goes, or its session ends."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECHECK_S):
+                with contextlib.suppress(WebSocketDisconnect):
+                    await websocket.receive()
+                return
+        if actor.user_id and token and await kernel.sessions.actor_of(token) is None:
+            wire.close(SESSION_ENDED, "session ended")
+            return
+
+
+def _sink(kernel: "Kernel", wire: Wire, session: LiveSession) -> Callable[[bytes], None]:
+    """Connect the wire to a session: what it says is sent or submitted."""
+    clock, post = kernel.clock, kernel.live_committer.post
+
+    def receive(raw: bytes) -> None:
+        for effect in session.receive(raw, clock.now()):
+            if isinstance(effect, Send):
+                wire.write(text_frame(_encode(effect.message)))
+            else:
+                submit(effect)
+
+    def submit(effect: Submit) -> None:
+        reply = effect.reply
+
+        def done(outcome: Outcome) -> None:
+            wire.write(text_frame(_encode(reply(outcome))))
+
+        try:
+            post(effect.command, done)
+        except Problem as problem:
+            done(Outcome(problem=problem))
+
+    return receive
+
+
+def _after(websocket: WebSocket) -> int | None:
+    text = websocket.query_params.get("after", "")
+    return int(text) if _VERSION.fullmatch(text) else None
