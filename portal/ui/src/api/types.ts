@@ -1,5 +1,8 @@
 // Names for what the service answers. The document generates the shapes; here they only get short names.
-import type { paths } from "./schema";
+import type { PendingPaths } from "./pending";
+import type { paths as ServicePaths } from "./schema";
+
+type paths = ServicePaths & PendingPaths;
 
 type JsonOf<Response> = Response extends { content: { "application/json": infer Body } } ? Body : never;
 type Good<Responses> = {

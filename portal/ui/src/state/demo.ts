@@ -1,18 +1,27 @@
 // The accounts of a demonstration; a real installation has none and answers 404.
-import { readonly, ref } from "vue";
+import { shallowReadonly, shallowRef } from "vue";
 
 import { answer, api } from "../api/client.ts";
 import type { DemoAccount } from "../api/types.ts";
+import { session } from "./session.ts";
 
-const accounts = ref<readonly DemoAccount[]>([]);
+const accounts = shallowRef<readonly DemoAccount[]>([]);
+let password = "";
 
 async function load(): Promise<void> {
   try {
-    accounts.value = (await answer(api.GET("/api/demo-accounts"))).items;
+    const found = await answer(api.GET("/api/demo-accounts"));
+    password = found.password;
+    accounts.value = found.items;
   } catch {
     accounts.value = [];
   }
 }
 
+/** Logs in with a sample account. */
+export function enterDemo(account: DemoAccount): Promise<void> {
+  return session.login(account.login, password);
+}
+
 void load();
-export const demoAccounts = readonly(accounts);
+export const demoAccounts = shallowReadonly(accounts);

@@ -1,15 +1,14 @@
 // Who is logged in, and as which role the pages serve them.
-import { computed, readonly, ref } from "vue";
+import { computed, readonly, ref, shallowReadonly, shallowRef } from "vue";
 
 import { answer, api, onLoggedOut } from "../api/client.ts";
-import { newKey } from "../api/submission.ts";
 import type { Actor } from "../api/types.ts";
 
 /** The roles that have menus of their own; whoever is not logged in is the public. */
 export type Role = "purchaser" | "supplier" | "supervisor" | "operator" | "public";
 
 const ROLE_KEY = "zhecai.role";
-const actor = ref<Actor | null>(null);
+const actor = shallowRef<Actor | null>(null);
 const chosen = ref<string | null>(localStorage.getItem(ROLE_KEY));
 const expired = ref(false);
 let started: Promise<void> | undefined;
@@ -34,15 +33,13 @@ function ready(): Promise<void> {
 
 async function login(name: string, password: string): Promise<void> {
   const body = { login: name, password };
-  const headers = { "Idempotency-Key": newKey() };
-  const opened = await answer(api.POST("/api/sessions", { headers, body }));
+  const opened = await answer(api.POST("/api/sessions", { body }));
   actor.value = opened.actor;
   expired.value = false;
 }
 
 async function logout(): Promise<void> {
-  const headers = { "Idempotency-Key": newKey() };
-  await answer(api.DELETE("/api/sessions/current", { headers }));
+  await answer(api.DELETE("/api/sessions/current"));
   actor.value = null;
 }
 
@@ -56,4 +53,4 @@ onLoggedOut(() => {
   actor.value = null;
 });
 
-export const session = { actor: readonly(actor), role, expired: readonly(expired), ready, login, logout, actAs };
+export const session = { actor: shallowReadonly(actor), role, expired: readonly(expired), ready, login, logout, actAs };

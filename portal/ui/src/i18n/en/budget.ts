@@ -1,1 +1,27 @@
-export default {};
+export default {
+  lead: "Ordering reserves, cancelling releases, receiving consumes. Amounts are kept in fen and never negative.",
+  number: "Line number",
+  name: "Line",
+  year: "Year",
+  allYears: "All years",
+  appropriated: "Appropriated",
+  available: "Available",
+  reserved: "Reserved",
+  consumed: "Consumed",
+  share: "{available}% available, {reserved}% reserved, {consumed}% consumed",
+  postings: "Postings",
+  empty: "No budget lines",
+  emptyDetail: "Lines appear here once the finance department has appropriated them.",
+  noPostings: "No postings yet",
+  sequence: "No.",
+  debit: "Debit",
+  credit: "Credit",
+  amount: "Amount",
+  order: "Order",
+  accounts: {
+    appropriated: "Appropriation",
+    available: "Available",
+    reserved: "Reserved",
+    consumed: "Consumed",
+  },
+};
