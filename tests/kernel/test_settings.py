@@ -193,13 +193,12 @@ def test_passwords_are_masked_wherever_they_stand(url: str, shown: str) -> None:
 
 
 def test_no_secret_is_shown_by_the_description_or_a_refusal(tmp_path: Path) -> None:
-    environ = {"ZHECAI_DATABASE_URL": "postgresql://u:se?cret@h/d", "ZHECAI_REDIS_URL": "redis://:s%40ecret@h"}
-    for _, value, _ in load_settings(HOME | {"ZHECAI_REDIS_URL": environ["ZHECAI_REDIS_URL"]}).describe():
+    for _, value, _ in load_settings(HOME | {"ZHECAI_REDIS_URL": "redis://:s%40ecret@h"}).describe():
         assert "ecret" not in value
     for sentence in refusal({"ZHECAI_DATABASE_URL": "mysql://u:se?cret@h/d"}):
         assert "cret" not in sentence
-    for sentence in refusal({}, a_file(tmp_path / "zhecai.toml", 'redis_url = ["redis://:secret@h"]')):
-        assert "secret" not in sentence
+    for sentence in refusal({}, a_file(tmp_path / "zhecai.toml", 'redis_url = ["redis://:hush@h"]')):
+        assert "hush" not in sentence
 
 
 def test_the_data_is_found_again_from_wherever_the_service_is_started() -> None:
