@@ -3,7 +3,6 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from budget.lines.rules import Account
 from kernel.db.metadata import metadata
@@ -13,12 +12,12 @@ _ACCOUNTS: Final = ", ".join(f"'{account}'" for account in Account)
 budget_lines: Final = sa.Table(
     "budget_lines",
     metadata,
-    sa.Column("id", postgresql.UUID, primary_key=True),
+    sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("number", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("year", sa.Integer, nullable=False),
-    sa.Column("organisation_id", postgresql.UUID, nullable=False),
+    sa.Column("organisation_id", sa.Uuid, nullable=False),
     sa.Column("region", sa.Text, nullable=False),
     sa.Column("appropriated_fen", sa.BigInteger, nullable=False),
     sa.Column("available_fen", sa.BigInteger, nullable=False),
@@ -34,8 +33,8 @@ budget_lines: Final = sa.Table(
 budget_reservations: Final = sa.Table(
     "budget_reservations",
     metadata,
-    sa.Column("line_id", postgresql.UUID, primary_key=True),
-    sa.Column("order_id", postgresql.UUID, primary_key=True),
+    sa.Column("line_id", sa.Uuid, primary_key=True),
+    sa.Column("order_id", sa.Uuid, primary_key=True),
     sa.Column("amount_fen", sa.BigInteger, nullable=False),
     sa.CheckConstraint("amount_fen > 0", name="amount_positive"),
 )
@@ -43,13 +42,13 @@ budget_reservations: Final = sa.Table(
 budget_postings: Final = sa.Table(
     "budget_postings",
     metadata,
-    sa.Column("line_id", postgresql.UUID, primary_key=True),
+    sa.Column("line_id", sa.Uuid, primary_key=True),
     sa.Column("version", sa.BigInteger, primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("debit", sa.Text, nullable=False),
     sa.Column("credit", sa.Text, nullable=False),
     sa.Column("amount_fen", sa.BigInteger, nullable=False),
-    sa.Column("order_id", postgresql.UUID, nullable=True),
+    sa.Column("order_id", sa.Uuid, nullable=True),
     sa.CheckConstraint("amount_fen > 0", name="amount_positive"),
     sa.CheckConstraint("debit <> credit", name="two_accounts"),
     sa.CheckConstraint(f"debit in ({_ACCOUNTS}) and credit in ({_ACCOUNTS})", name="accounts"),

@@ -7,6 +7,7 @@ What is allowed is in ``rules.py``; here is what is. The table ``NEXT`` is the w
 An order is received whole: a partial receipt is not modelled, the purchaser receives when all has come.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
@@ -15,7 +16,9 @@ from uuid import UUID
 import msgspec
 
 from budget.lines import rules as budget
+from budget.lines.rules import Line
 from catalog.offers import rules as offers
+from catalog.offers.rules import Offer
 from market.limits import rules as limits
 from market.limits.rules import category_key
 
@@ -320,21 +323,28 @@ class Fulfilled(NamedTuple):
     budget: budget.Consumed
 
 
-def undone(order_id: UUID, terms: Terms) -> Undone:
+def undone(order_id: UUID, terms: Terms, held: Mapping[UUID, Offer | None], line: Line) -> Undone:
     """Give back all that a placed order holds: quota, budget and its part of the yearly sum."""
-    return Undone(
-        [(line.offer_id, offers.Released(line.quantity, order_id)) for line in terms.lines],
-        budget.Released(order_id, terms.total_fen),
-        limits.Uncounted(order_id, amounts_by_category(terms)),
-    )
+    released: list[tuple[UUID, offers.Released]] = []
+    for one in terms.lines:
+        event = offers.decide_release(held[one.offer_id], quantity=one.quantity, order_id=order_id)
+        assert not isinstance(event, offers.Refusal), "an offer lost what an order holds"
+        released.append((one.offer_id, event))
+    refund = budget.decide_release(line, order_id=order_id, amount_fen=terms.total_fen)
+    assert not isinstance(refund, budget.Refusal), "a budget line lost what an order holds"
+    return Undone(released, refund, limits.Uncounted(order_id, amounts_by_category(terms)))
 
 
-def fulfilled(order_id: UUID, terms: Terms) -> Fulfilled:
+def fulfilled(order_id: UUID, terms: Terms, held: Mapping[UUID, Offer | None], line: Line) -> Fulfilled:
     """Use up what a received order holds; the yearly sum keeps counting it."""
-    return Fulfilled(
-        [(line.offer_id, offers.Consumed(line.quantity, order_id)) for line in terms.lines],
-        budget.Consumed(order_id, terms.total_fen),
-    )
+    consumed: list[tuple[UUID, offers.Consumed]] = []
+    for one in terms.lines:
+        event = offers.decide_consume(held[one.offer_id], quantity=one.quantity, order_id=order_id)
+        assert not isinstance(event, offers.Refusal), "an offer lost what an order holds"
+        consumed.append((one.offer_id, event))
+    spent = budget.decide_consume(line, order_id=order_id, amount_fen=terms.total_fen)
+    assert not isinstance(spent, budget.Refusal), "a budget line lost what an order holds"
+    return Fulfilled(consumed, spent)
 
 
 def amounts_by_category(terms: Terms) -> dict[str, int]:

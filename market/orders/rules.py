@@ -183,6 +183,29 @@ class Placement(NamedTuple):
     spending: list[limits.Counted]
 
 
+class PreviewLine(msgspec.Struct, frozen=True):
+    """One line of a preview, at the price of now; ``line`` is its place in the cart, from 1."""
+
+    line: int
+    offer_id: UUID
+    product_id: UUID
+    name: str
+    unit: str
+    quantity: int
+    price_fen: int
+    agreement_price_fen: int
+    amount_fen: int
+
+
+class PreviewOrder(msgspec.Struct, frozen=True):
+    """The order that one supplier would get."""
+
+    supplier_id: UUID
+    supplier_name: str
+    lines: tuple[PreviewLine, ...]
+    total_fen: int
+
+
 def texts_of(fault: Fault) -> tuple[str, str]:
     """Put a fault into words, Chinese and English, with the line at fault named."""
     words = {name: str(value) for name, value in fault.members.items()}
@@ -308,6 +331,37 @@ def _budget_faults(purchaser: Purchaser, line: budget.Line | None, total: int, a
     refusal = budget.refusal_to_reserve(line, organisation_id=purchaser.organisation_id, amount_fen=total, at=at)
     if refusal is not None:
         yield Fault(None, Refusal(refusal), {"available_fen": line.available_fen, "needed_fen": total})
+
+
+def preview_orders(cart: Cart, shop: Shop) -> tuple[PreviewOrder, ...]:
+    """Group the known lines of a cart by supplier, at the prices of now."""
+    by_supplier: dict[UUID, list[PreviewLine]] = {}
+    for number, wanted in enumerate(cart.lines, 1):
+        offer = shop.offers.get(wanted.offer_id)
+        product = shop.products.get(offer.product_id) if offer else None
+        if offer is None or product is None:
+            continue
+        line = PreviewLine(
+            line=number,
+            offer_id=offer.id,
+            product_id=product.id,
+            name=product.name,
+            unit=product.unit,
+            quantity=wanted.quantity,
+            price_fen=offer.price_fen,
+            agreement_price_fen=offer.agreement_price_fen,
+            amount_fen=wanted.quantity * offer.price_fen,
+        )
+        by_supplier.setdefault(offer.supplier_id, []).append(line)
+    return tuple(
+        PreviewOrder(
+            supplier_id,
+            shop.suppliers[supplier_id].name if supplier_id in shop.suppliers else "",
+            tuple(lines),
+            sum(line.amount_fen for line in lines),
+        )
+        for supplier_id, lines in by_supplier.items()
+    )
 
 
 def decide_placement(

@@ -1,0 +1,485 @@
+"""Direct orders: preview and place a cart, take an order's steps, and what can be read of orders."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from budget.lines.rules import Line, fiscal_year
+from budget.lines.service import BUDGET
+from catalog.agreements.rules import Agreement
+from catalog.agreements.service import AGREEMENT
+from catalog.offers.rules import Offer
+from catalog.offers.service import OFFER
+from catalog.products.rules import Product
+from catalog.products.service import PRODUCT
+from kernel.access.actors import Actor, Role
+from kernel.clock import BEIJING
+from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.db.database import Database
+from kernel.ids import uuid7
+from kernel.journal import queries as journal
+from kernel.journal.streams import StreamKind, StreamRef
+from kernel.paging import Page, decode_cursor, page_of
+from kernel.problems import Forbidden, Invalid, NotFound, Problem, Refused, Scalar
+from kernel.runtime import Kernel
+from market.limits.rules import Spending, Standing, beijing_day, shipped_policy_on, spending_id
+from market.limits.service import SPENDING
+from market.orders import queries
+from market.orders.lifecycle import (
+    STEP_TEXTS,
+    Details,
+    Side,
+    Stage,
+    Step,
+    StepRefusal,
+    Terms,
+    after,
+    decide_step,
+    fulfilled,
+    steps_of,
+    undone,
+)
+from market.orders.queries import ORDER, Filter, Moment, OrderRow
+from market.orders.rules import (
+    Cart,
+    Fault,
+    PreviewOrder,
+    Purchaser,
+    Shop,
+    decide_placement,
+    faults_of,
+    preview_orders,
+    standings_of,
+    texts_of,
+)
+from registries.organisations.rules import Organisation
+from registries.organisations.service import ORGANISATION
+
+__all__ = [
+    "ORDER",
+    "SPENDING",
+    "OrderDetail",
+    "OrderRow",
+    "PlacedOrders",
+    "Preview",
+    "Stepped",
+    "detail",
+    "export",
+    "list_orders",
+    "place",
+    "preview",
+    "take_step",
+]
+
+EXPORT_LINES_MAX: Final = 20_000
+FACTS_MAX: Final = 200_000
+"""Offers whose immutable facts one process remembers (about 300 bytes each)."""
+
+EFFECTIVE: Final = frozenset({Step.REFUSE, Step.CANCEL, Step.RECEIVE})
+"""Steps that move quota and money; the others touch the order alone."""
+
+S = TypeVar("S")
+
+
+class PlacedOrder(msgspec.Struct, frozen=True):
+    """One of the orders that a cart became."""
+
+    order_id: UUID
+    number: str
+    supplier_id: UUID
+    supplier_name: str
+    total_fen: int
+
+
+class PlacedOrders(msgspec.Struct, frozen=True):
+    """What a cart became: one order per supplier."""
+
+    orders: tuple[PlacedOrder, ...]
+    total_fen: int
+
+
+class Stepped(msgspec.Struct, frozen=True):
+    """Where an order stands after a step."""
+
+    order_id: UUID
+    stage: Stage
+
+
+class PreviewProblem(msgspec.Struct, frozen=True):
+    """One thing that stands in the way; ``line`` is ``None`` for the cart as a whole."""
+
+    line: int | None
+    reason: str
+    detail_zh: str
+    detail_en: str
+    members: dict[str, Scalar]
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What placing the cart now would do, and everything that is wrong with it; nothing has happened."""
+
+    orders: tuple[PreviewOrder, ...]
+    total_fen: int
+    budget_available_fen: int | None
+    limits: tuple[Standing, ...]
+    problems: tuple[PreviewProblem, ...]
+    ok: bool
+
+
+class OrderDetail(msgspec.Struct, frozen=True):
+    """An order with all that it froze, its timeline, and the steps that the caller may take now."""
+
+    order_id: UUID
+    version: int
+    stage: Stage
+    placed_at: datetime
+    changed_at: datetime
+    reason: str
+    ended_by: Side | None
+    carrier: str
+    tracking: str
+    terms: Terms
+    steps: tuple[Step, ...]
+    timeline: tuple[Moment, ...]
+
+
+class _Facts(NamedTuple):
+    """What never changes about an offer: what it is an offer of, by whom, under which agreement."""
+
+    supplier_id: UUID
+    product_id: UUID
+    agreement_id: UUID
+
+
+# One dictionary a database: a process that serves two (a test) must not mix them up. Only what never changes
+# is remembered; price, quota and shelf are read from the streams when the command is decided.
+_FACTS: Final[WeakKeyDictionary[Database, dict[UUID, _Facts]]] = WeakKeyDictionary()
+
+
+async def _facts_of(db: Database, ids: Sequence[UUID]) -> dict[UUID, _Facts]:
+    """Find supplier, product and agreement of offers; one statement for those not seen before, else none."""
+    known = _FACTS.setdefault(db, {})
+    if missing := [offer_id for offer_id in ids if offer_id not in known]:
+        async with db.pool.acquire() as connection:
+            loaded = await OFFER.load(connection, missing)
+        if len(known) > FACTS_MAX:
+            known.clear()
+        for offer_id, (_, offer) in loaded.items():
+            known[offer_id] = _Facts(offer.supplier_id, offer.product_id, offer.agreement_id)
+    return {offer_id: known[offer_id] for offer_id in ids if offer_id in known}
+
+
+class _Refs(NamedTuple):
+    """The streams that a cart looks at, by the id of what they are about."""
+
+    offers: dict[UUID, StreamRef[Offer, Any]]
+    products: dict[UUID, StreamRef[Product, Any]]
+    agreements: dict[UUID, StreamRef[Agreement, Any]]
+    suppliers: dict[UUID, StreamRef[Organisation, Any]]
+    line: StreamRef[Line, Any] | None
+    spending: StreamRef[Spending, Any]
+
+
+def _refs(cart: Cart, purchaser: Purchaser, facts: Mapping[UUID, _Facts], at: datetime) -> _Refs:
+    return _Refs(
+        {offer_id: OFFER.ref(offer_id) for offer_id in facts},
+        {one.product_id: PRODUCT.ref(one.product_id) for one in facts.values()},
+        {one.agreement_id: AGREEMENT.ref(one.agreement_id) for one in facts.values()},
+        {one.supplier_id: ORGANISATION.ref(one.supplier_id) for one in facts.values()},
+        BUDGET.ref(cart.budget_line_id) if cart.budget_line_id else None,
+        SPENDING.ref(spending_id(purchaser.organisation_id, fiscal_year(at))),
+    )
+
+
+def _shop(refs: _Refs, states: States, purchaser: Purchaser, at: datetime) -> Shop:
+    return Shop(
+        _present(refs.offers, states),
+        _present(refs.products, states),
+        _present(refs.agreements, states),
+        _present(refs.suppliers, states),
+        states.get(refs.line) if refs.line else None,
+        states.get(refs.spending),
+        shipped_policy_on(beijing_day(at), purchaser.region),
+    )
+
+
+def _present(refs: dict[UUID, StreamRef[S, Any]], states: States) -> dict[UUID, S]:
+    return {key: state for key, ref in refs.items() if (state := states.get(ref)) is not None}
+
+
+def _purchaser(actor: Actor) -> Purchaser:
+    if actor.organisation_id is None:
+        raise Forbidden("只有采购单位可以下单。", "Only a purchaser's organisation can order.")
+    return Purchaser(actor.organisation_id, actor.organisation_name, actor.region)
+
+
+def _refused(faults: Sequence[Fault]) -> Refused:
+    """Put the first fault into words and name all of them."""
+    zh, en = texts_of(faults[0])
+    first, named = faults[0], [_named(fault) for fault in faults]
+    return Refused(zh, en, reason=str(first.refusal), line=first.line, faults=named, **_members(first))
+
+
+def _members(fault: Fault) -> dict[str, Any]:
+    return {name: value for name, value in fault.members.items() if name not in {"reason", "line", "faults"}}
+
+
+def _named(fault: Fault) -> dict[str, Scalar]:
+    zh, en = texts_of(fault)
+    return {**fault.members, "line": fault.line, "reason": str(fault.refusal), "detail_zh": zh, "detail_en": en}
+
+
+async def place(
+    kernel: Kernel, actor: Actor, cart: Cart, *, origin: str, at: datetime, key: Key | None
+) -> PlacedOrders:
+    """
+    Place a cart: one order per supplier, all of them or none.
+
+    Quota, budget and the yearly sum are reserved in the same commit, so that whoever comes a moment later
+    sees them gone. A retry with the same key gets the answer of the first time.
+
+    Raises:
+        Refused: with ``reason``, ``line`` and all ``faults``; nothing was done.
+        Conflict: the key was used for another cart.
+    """
+    purchaser = _purchaser(actor)
+    facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
+    refs = _refs(cart, purchaser, facts, at)
+    order_ids = {supplier_id: uuid7(at) for supplier_id in refs.suppliers}
+    orders = {order_id: ORDER.ref(order_id) for order_id in order_ids.values()}
+    line = refs.line
+    assert line is not None
+
+    def decide(states: States) -> Decided[PlacedOrders] | Problem:
+        decision = decide_placement(purchaser, cart, _shop(refs, states, purchaser, at), order_ids, at=at)
+        if isinstance(decision, list):
+            return _refused(decision)
+        answer = tuple(
+            PlacedOrder(
+                order_id, event.terms.number, event.terms.supplier_id, event.terms.supplier_name, event.terms.total_fen
+            )
+            for order_id, event in decision.orders
+        )
+        return Decided(
+            PlacedOrders(answer, sum(order.total_fen for order in answer)),
+            [
+                *(Happened(orders[order_id], event) for order_id, event in decision.orders),
+                *(Happened(refs.offers[offer_id], event) for offer_id, event in decision.offers),
+                *(Happened(line, event) for event in decision.budget),
+                *(Happened(refs.spending, event) for event in decision.spending),
+            ],
+        )
+
+    streams = [*orders.values(), *_all(refs)]
+    return await kernel.committer.submit(Command(streams, decide, actor.journal, origin, at, key, PlacedOrders))
+
+
+def _all(refs: _Refs) -> list[StreamRef[Any, Any]]:
+    return [
+        *refs.offers.values(),
+        *refs.products.values(),
+        *refs.agreements.values(),
+        *refs.suppliers.values(),
+        *([refs.line] if refs.line else []),
+        refs.spending,
+    ]
+
+
+async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Preview:
+    """Show what placing the cart would do, and every problem of every line at once; nothing happens."""
+    purchaser = _purchaser(actor)
+    facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
+    refs = _refs(cart, purchaser, facts, at)
+    shop = _shop(refs, await _read(kernel.db, _all(refs)), purchaser, at)
+    standings = standings_of(cart, shop)
+    problems = tuple(
+        PreviewProblem(fault.line, str(fault.refusal), *texts_of(fault), fault.members)
+        for fault in faults_of(purchaser, cart, shop, standings, at)
+    )
+    orders = preview_orders(cart, shop)
+    own = shop.line is not None and shop.line.organisation_id == purchaser.organisation_id
+    return Preview(
+        orders=orders,
+        total_fen=sum(order.total_fen for order in orders),
+        budget_available_fen=shop.line.available_fen if own and shop.line else None,
+        limits=standings if isinstance(standings, tuple) else (),
+        problems=problems,
+        ok=not problems,
+    )
+
+
+class _Loaded:
+    """States as the database has them now (``States``)."""
+
+    def __init__(self, states: Mapping[StreamRef[Any, Any], Any]) -> None:
+        self._states = states
+
+    def get(self, ref: StreamRef[S, Any]) -> S | None:
+        found: S | None = self._states.get(ref)
+        return found
+
+
+async def _read(db: Database, refs: Sequence[StreamRef[Any, Any]]) -> _Loaded:
+    kinds: dict[StreamKind[Any, Any], list[UUID]] = {}
+    for ref in refs:
+        kinds.setdefault(ref.kind, []).append(ref.id)
+    found: dict[StreamRef[Any, Any], Any] = {}
+    async with db.pool.acquire() as connection:
+        for kind, ids in kinds.items():
+            for key, (_, state) in (await kind.load(connection, ids)).items():
+                found[kind.ref(key)] = state
+    return _Loaded(found)
+
+
+def _absent() -> NotFound:
+    return NotFound("未找到该订单。", "There is no such order, or it is not yours to see.")
+
+
+def _side_of(actor: Actor, terms: Terms) -> Side | None:
+    if actor.organisation_id is None:
+        return None
+    if actor.organisation_id == terms.purchaser_id and actor.has(Role.PURCHASER):
+        return Side.PURCHASER
+    if actor.organisation_id == terms.supplier_id and actor.has(Role.SUPPLIER):
+        return Side.SUPPLIER
+    return None
+
+
+async def take_step(
+    kernel: Kernel,
+    actor: Actor,
+    order_id: UUID,
+    step: Step,
+    details: Details,
+    *,
+    origin: str,
+    at: datetime,
+    key: Key | None,
+) -> Stepped:
+    """
+    Take a step of an order as one of its parties.
+
+    Refusing and cancelling give quota, budget and the yearly sum back in the same commit; receiving uses
+    quota and budget up.
+
+    Raises:
+        NotFound: there is no such order, or the actor is no party to it.
+        Refused: not at this stage, or not this side's step.
+    """
+    ref = ORDER.ref(order_id)
+    async with kernel.db.pool.acquire() as connection:
+        known = (await ORDER.load(connection, [order_id])).get(order_id)
+    side = _side_of(actor, known.state.terms) if known else None
+    if known is None or side is None:
+        raise _absent()
+    terms = known.state.terms  # frozen: no later event changes them
+    offers = {line.offer_id: OFFER.ref(line.offer_id) for line in terms.lines}
+    line = BUDGET.ref(terms.budget_line_id)
+    spending = SPENDING.ref(spending_id(terms.purchaser_id, terms.year))
+
+    def decide(states: States) -> Decided[Stepped] | Problem:
+        order = states.get(ref)
+        assert order is not None
+        decision = decide_step(order.stage, step, side, details)
+        if isinstance(decision, StepRefusal):
+            zh, en = (text.format(stage=order.stage) for text in STEP_TEXTS[decision])
+            return Refused(zh, en, reason=str(decision), stage=str(order.stage))
+        return Decided(Stepped(order_id, after(order.stage, step)), [Happened(ref, decision), *effects(states)])
+
+    def effects(states: States) -> list[Happened]:
+        if step not in EFFECTIVE:
+            return []
+        budget_line = states.get(line)
+        assert budget_line is not None
+        held = {offer_id: states.get(offer) for offer_id, offer in offers.items()}
+        if step is Step.RECEIVE:
+            used = fulfilled(order_id, terms, held, budget_line)
+            moved = [Happened(offers[offer_id], event) for offer_id, event in used.offers]
+            return [*moved, Happened(line, used.budget)]
+        back = undone(order_id, terms, held, budget_line)
+        moved = [Happened(offers[offer_id], event) for offer_id, event in back.offers]
+        return [*moved, Happened(line, back.budget), Happened(spending, back.spending)]
+
+    streams: list[StreamRef[Any, Any]] = [ref, *([*offers.values(), line, spending] if step in EFFECTIVE else [])]
+    return await kernel.committer.submit(Command(streams, decide, actor.journal, origin, at, key, Stepped))
+
+
+def narrowed(
+    *, side: Side | None, stage: Stage | None, text: str, placed_from: date | None, placed_to: date | None
+) -> Filter:
+    """Make a filter; days are Beijing days, both included."""
+    return Filter(
+        side=side,
+        stage=stage,
+        text=text.strip(),
+        placed_from=_midnight(placed_from) if placed_from else None,
+        placed_to=_midnight(placed_to + timedelta(days=1)) if placed_to else None,
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), BEIJING)
+
+
+async def list_orders(
+    kernel: Kernel, actor: Actor, wanted: Filter, *, cursor: str | None, limit: int
+) -> Page[OrderRow]:
+    """Read the orders that the actor may see, the newest first."""
+    last = decode_cursor(cursor, (UUID,))[0] if cursor else None
+    async with kernel.db.read() as tx:
+        rows = await queries.page(tx, actor, wanted, after=last, limit=limit + 1)
+    return page_of(rows, limit, lambda row: row, lambda row: (row.order_id,))
+
+
+async def export(kernel: Kernel, actor: Actor, wanted: Filter) -> list[dict[str, Any]]:
+    """
+    Read the lines of all orders that match, the newest order first.
+
+    Raises:
+        Invalid: there are more than ``EXPORT_LINES_MAX``; nothing is left out silently.
+    """
+    async with kernel.db.read() as tx:
+        rows = await queries.export(tx, actor, wanted, limit=EXPORT_LINES_MAX + 1)
+    if len(rows) > EXPORT_LINES_MAX:
+        raise Invalid(
+            f"符合条件的订单明细超过 {EXPORT_LINES_MAX} 行，请缩小日期范围。",
+            f"More than {EXPORT_LINES_MAX} lines match; narrow the dates.",
+            field="placed_from",
+        )
+    return rows
+
+
+async def detail(kernel: Kernel, actor: Actor, order_id: UUID) -> OrderDetail:
+    """
+    Read an order with its timeline.
+
+    Raises:
+        NotFound: there is no such order, or it is not the actor's to see.
+    """
+    async with kernel.db.read() as tx:
+        if not await queries.seen(tx, actor, order_id):
+            raise _absent()
+    async with kernel.db.pool.acquire() as connection:
+        version, order = (await ORDER.load(connection, [order_id]))[order_id]
+        entries = await journal.read(connection, str(ORDER.ref(order_id)))
+    async with kernel.db.read() as tx:
+        moments = await queries.timeline(tx, entries)
+    side = _side_of(actor, order.terms)
+    return OrderDetail(
+        order_id=order_id,
+        version=version,
+        stage=order.stage,
+        placed_at=order.placed_at,
+        changed_at=order.changed_at,
+        reason=order.reason,
+        ended_by=order.ended_by,
+        carrier=order.carrier,
+        tracking=order.tracking,
+        terms=order.terms,
+        steps=steps_of(order.stage, side) if side else (),
+        timeline=moments,
+    )
