@@ -1,4 +1,4 @@
-"""Every statement about the classification and category definitions."""
+"""Every statement about the classification."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,18 +8,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalog.classification.rules import (
-    Category,
-    Classification,
-    Defined,
-    Definition,
-    Loaded,
-    ancestors_of,
-    evolve,
-    evolve_definition,
-)
-from catalog.classification.tables import category_definitions, classification_codes
-from kernel.db.statetable import StateTable
+from catalog.classification.rules import Category, Classification, Loaded, ancestors_of, evolve
+from catalog.classification.tables import classification_codes
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 
 _LOAD: Final = "SELECT id, version, edition, loads FROM classifications WHERE id = any($1::uuid[])"
@@ -58,13 +48,7 @@ async def _save(connection: Connection, changes: Sequence[Change[Classification,
 
 CLASSIFICATION: Final[StreamKind[Classification, Loaded]] = StreamKind("classification", Loaded, evolve, _load, _save)
 
-_definitions: Final[StateTable[Definition, Defined]] = StateTable(category_definitions, Definition)
-DEFINITION: Final[StreamKind[Definition, Defined]] = StreamKind(
-    "definition", Defined, evolve_definition, _definitions.load, _definitions.save
-)
-
 _c: Final = classification_codes.c
-_d: Final = category_definitions.c
 
 
 class CategoryRow(msgspec.Struct, frozen=True):
@@ -123,17 +107,6 @@ async def parents(tx: AsyncConnection, edition: str) -> dict[str, str]:
     """Tell what each code of an edition lies in."""
     rows = await tx.execute(sa.select(_c.code, _c.parent).where(_c.edition == edition))
     return {row.code: row.parent for row in rows.all()}
-
-
-async def defined_codes(tx: AsyncConnection, edition: str) -> set[str]:
-    """Tell which categories have a definition of their own."""
-    return set((await tx.execute(sa.select(_d.code).where(_d.edition == edition))).scalars().all())
-
-
-async def definitions(tx: AsyncConnection, edition: str) -> dict[str, Definition]:
-    """Read all definitions of an edition, by code."""
-    rows = await tx.execute(sa.select(category_definitions).where(_d.edition == edition))
-    return {row.code: _definitions.state(row._mapping) for row in rows.all()}  # noqa: SLF001  its public name
 
 
 async def name_words(tx: AsyncConnection, candidates: Sequence[str]) -> set[str]:

@@ -1,5 +1,5 @@
 """
-The classification of procurement items (政府采购品目分类目录) and the attributes a category asks for.
+The classification of procurement items (政府采购品目分类目录).
 
 The key is (edition, code): A02010105 is a laptop in the edition of 2013 and a desktop in that of 2022.
 
@@ -7,25 +7,18 @@ Source: 财政部 政府采购品目分类目录 (2022 edition: 财库〔2022〕
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 from uuid import UUID, uuid5
 
 import msgspec
 
 _NAMESPACE: Final = UUID("6f1c9f3e-5a55-5d0b-9d64-6a2f0a6b2c11")
-"""Fixed for ever: identifiers of editions and definitions are derived from their codes."""
+"""Fixed for ever: the identifier of an edition is derived from its name."""
 
-ATTRIBUTES_MAX: Final = 100
-TEXT_LENGTH_MAX: Final = 2000
-_ATTRIBUTE_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CODE: Final = re.compile(r"[ABC](?:[0-9]{8}(?:[0-9]{2})?)?")
-
-Value = bool | int | str
-"""The value of an attribute: a number is a whole count of its unit's least part."""
 
 
 class Subject(StrEnum):
@@ -105,11 +98,6 @@ def edition_id(edition: str) -> UUID:
     return uuid5(_NAMESPACE, f"edition/{edition}")
 
 
-def definition_id(edition: str, code: str) -> UUID:
-    """Name the stream of a category's definition."""
-    return uuid5(_NAMESPACE, f"definition/{edition}/{code}")
-
-
 def decide_load(classification: Classification | None, edition: str, categories: Sequence[Category]) -> Loaded | None:
     """
     Decide what a load changes; ``None`` when every row is there already, so that a repeat does nothing.
@@ -135,272 +123,146 @@ def evolve(classification: Classification | None, event: Loaded, _at: datetime) 
     return Classification(event.id, event.edition, loads, tuple(rows[code] for code in sorted(rows)))
 
 
-# What a category asks of its products
+# Reading an official list
 
 
-class TextAttribute(msgspec.Struct, frozen=True, tag_field="kind", tag="text", forbid_unknown_fields=True):
-    """Free text of at most ``length_max`` characters."""
+class Severity(StrEnum):
+    """What becomes of a row with a finding, once warnings are accepted."""
 
-    id: str
-    name: str
-    required: bool = False
-    length_max: int = 200
-
-
-class NumberAttribute(msgspec.Struct, frozen=True, tag_field="kind", tag="number", forbid_unknown_fields=True):
-    """
-    A number with a unit.
-
-    Values, ``minimum`` and ``maximum`` count the unit's least part: with ``decimals=1`` the screen of
-    14.0 英寸 is 140. No float anywhere.
-    """
-
-    id: str
-    name: str
-    unit: str
-    required: bool = False
-    decimals: int = 0
-    minimum: int = 0
-    maximum: int = 10**12
+    NOTED = "noted"  # taken as it is, a person should look
+    MENDED = "mended"  # taken with the proposed name
+    REJECTED = "rejected"  # not taken
 
 
-class ChoiceAttribute(msgspec.Struct, frozen=True, tag_field="kind", tag="choice", forbid_unknown_fields=True):
-    """One of ``options``."""
+class Reason(StrEnum):
+    """What is the matter with a row."""
 
-    id: str
-    name: str
-    options: tuple[str, ...]
-    required: bool = False
-
-
-class BooleanAttribute(msgspec.Struct, frozen=True, tag_field="kind", tag="boolean", forbid_unknown_fields=True):
-    """Yes or no."""
-
-    id: str
-    name: str
-    required: bool = False
+    CODE_WRONG = "code-wrong"
+    CODE_TWICE = "code-twice"
+    NAME_EMPTY = "name-empty"
+    NAME_SPILLED = "name-spilled"
+    NAME_UNREADABLE = "name-unreadable"
+    NAME_DOUBTFUL = "name-doubtful"
+    PARENT_DANGLING = "parent-dangling"
+    PARENT_MISPLACED = "parent-misplaced"
+    PARENT_REJECTED = "parent-rejected"
 
 
-Attribute = TextAttribute | NumberAttribute | ChoiceAttribute | BooleanAttribute
-
-
-class Definition(msgspec.Struct, frozen=True):
-    """
-    What the products of a category, and of those below it without a definition of their own, must state.
-
-    ``revision`` counts the definitions. ``shapes`` remembers how each identifier that was ever used is
-    read (kind, unit, decimals), because products hold values under it.
-    """
-
-    id: UUID
-    revision: int
-    edition: str
-    code: str
-    attributes: tuple[Attribute, ...]
-    shapes: dict[str, str]
-
-
-class Defined(msgspec.Struct, frozen=True, tag_field="kind", tag="definition.defined"):
-    """The definition was made or replaced."""
-
-    id: UUID
-    edition: str
-    code: str
-    attributes: tuple[Attribute, ...]
-
-
-class DefinitionRefusal(StrEnum):
-    """Why a definition is refused, in order of precedence."""
-
-    TOO_MANY = "too-many-attributes"
-    ID_WRONG = "attribute-id-wrong"
-    ID_TWICE = "attribute-id-twice"
-    LIMITS_WRONG = "attribute-limits-wrong"
-    SHAPE_CHANGED = "attribute-shape-changed"
-
-
-DEFINITION_TEXTS: Final[dict[DefinitionRefusal, tuple[str, str]]] = {
-    DefinitionRefusal.TOO_MANY: ("属性过多", f"More than {ATTRIBUTES_MAX} attributes"),
-    DefinitionRefusal.ID_WRONG: (
-        "属性标识须为小写英文字母开头的字母、数字、下划线",
-        "An attribute id is a lower-case letter and then letters, digits and underscores",
-    ),
-    DefinitionRefusal.ID_TWICE: ("属性标识重复", "An attribute id occurs twice"),
-    DefinitionRefusal.LIMITS_WRONG: ("属性的范围、长度或选项不合理", "Range, length or options make no sense"),
-    DefinitionRefusal.SHAPE_CHANGED: (
-        "已使用的属性标识不得改变类型、单位或小数位；请换用新标识",
-        "An id in use cannot change kind, unit or decimals; use another id",
-    ),
+REASONS: Final[dict[Reason, tuple[str, str]]] = {
+    Reason.CODE_WRONG: ("编码格式不正确", "The code has not the form of a code"),
+    Reason.CODE_TWICE: ("编码重复", "The code occurs twice"),
+    Reason.NAME_EMPTY: ("名称为空", "The name is empty"),
+    Reason.NAME_SPILLED: ("名称混入说明文字，已截取", "Text of the description spilled into the name; it was cut off"),
+    Reason.NAME_UNREADABLE: ("名称为说明文字，无法辨认", "The name is text of the description; it cannot be told"),
+    Reason.NAME_DOUBTFUL: ("名称含逗号，请核对", "The name has a comma in it; please check"),
+    Reason.PARENT_DANGLING: ("上级编码不在目录中", "The parent is not in the list"),
+    Reason.PARENT_MISPLACED: ("上级编码与本编码不符", "The code does not lie within its parent"),
+    Reason.PARENT_REJECTED: ("上级编码未被接受", "The parent was rejected"),
 }
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a product, in Chinese and English."""
+class ListRow(msgspec.Struct, frozen=True):
+    """A row as it stands in the file; ``row`` is its line, or its place among the entries, from 1."""
 
-    field: str
-    zh: str
-    en: str
-
-
-def shape_of(attribute: Attribute) -> str:
-    """Write how the values of an attribute are read; two attributes of one shape read alike."""
-    match attribute:
-        case TextAttribute():
-            return "text"
-        case NumberAttribute():
-            return f"number/{attribute.unit}/{attribute.decimals}"
-        case ChoiceAttribute():
-            return "choice"
-        case BooleanAttribute():
-            return "boolean"
-        case _:
-            assert_never(attribute)
+    row: int
+    code: str
+    parent: str
+    name: str
+    description: str = ""
 
 
-def decide_define(  # noqa: PLR0911  refusals in their order
-    definition: Definition | None, edition: str, code: str, attributes: tuple[Attribute, ...]
-) -> Defined | DefinitionRefusal | None:
-    """Decide a category's definition; ``None`` when it is there already, word for word."""
-    if len(attributes) > ATTRIBUTES_MAX:
-        return DefinitionRefusal.TOO_MANY
-    if not all(_ATTRIBUTE_ID.fullmatch(attribute.id) for attribute in attributes):
-        return DefinitionRefusal.ID_WRONG
-    if len({attribute.id for attribute in attributes}) != len(attributes):
-        return DefinitionRefusal.ID_TWICE
-    if not all(_limits_make_sense(attribute) for attribute in attributes):
-        return DefinitionRefusal.LIMITS_WRONG
-    shapes = definition.shapes if definition else {}
-    if any(shapes.get(attribute.id, shape_of(attribute)) != shape_of(attribute) for attribute in attributes):
-        return DefinitionRefusal.SHAPE_CHANGED
-    if definition is not None and definition.attributes == attributes:
-        return None
-    return Defined(definition_id(edition, code), edition, code, attributes)
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is the matter with a row; ``proposal`` is the name it would be given."""
+
+    row: int
+    code: str
+    name: str
+    severity: Severity
+    reason: Reason
+    proposal: str = ""
 
 
-def evolve_definition(definition: Definition | None, event: Defined, _at: datetime) -> Definition:
-    """Apply a definition."""
-    shapes = (definition.shapes if definition else {}) | {one.id: shape_of(one) for one in event.attributes}
-    revision = definition.revision + 1 if definition else 1
-    return Definition(event.id, revision, event.edition, event.code, event.attributes, shapes)
+class Reading(msgspec.Struct, frozen=True):
+    """What a list comes to: the categories that can be taken, and all findings in the order of the rows."""
+
+    rows: int
+    categories: tuple[Category, ...]
+    findings: tuple[Finding, ...]
 
 
-def check_values(definition: Definition | None, values: Mapping[str, Value]) -> tuple[Fault, ...]:
+_BREAK: Final = re.compile(r"(?<=[^\x00-\x7f])\s+(?=[^\x00-\x7f])")
+_PUNCTUATION: Final = "、，。；：（）"
+_SENTENCE: Final = re.compile(r"[。；：]|——|^(?:包括|不包括)|(?:[、，]|等|[及和与的])$")
+_RELATED: Final = re.compile(r"，(?!相关)")
+
+
+def read_name(text: str) -> tuple[str, Reason | None]:
     """
-    Check the attribute values of a product against its category; all faults at once.
+    Read the name of a category out of a cell into which its description may have spilled.
 
-    A category without a definition asks for nothing and takes nothing.
+    A gap between two Chinese characters is where the description begins. What reads like a sentence and has
+    no such gap, or has several that are no pauses, cannot be told.
     """
-    attributes = {attribute.id: attribute for attribute in definition.attributes} if definition else {}
-    faults = [
-        Fault(f"attributes.{name}", f"本品目没有属性 {name}", f"The category has no attribute {name}")
-        for name in values
-        if name not in attributes
-    ]
-    for name, attribute in attributes.items():
-        if name in values:
-            faults += _fault_of(attribute, values[name])
-        elif attribute.required:
-            faults.append(
-                Fault(f"attributes.{name}", f"缺少必填属性“{attribute.name}”", f"Attribute {name} is required")
-            )
-    return tuple(faults)
+    name = text.strip()
+    if not name:
+        return "", Reason.NAME_EMPTY
+    gaps = [gap for gap in _BREAK.finditer(name) if not _is_pause(name, gap)]
+    if len(gaps) > 1:
+        return name, Reason.NAME_UNREADABLE
+    first = _BREAK.search(name)
+    if first is None and _SENTENCE.search(name):  # 激光视盘机 VCD、DVD 等设备入此。
+        first = re.search(r"\s", name)
+    head = name[: first.start()] if first else name
+    if _SENTENCE.search(head):
+        return name, Reason.NAME_UNREADABLE
+    if first:
+        return head, Reason.NAME_SPILLED
+    return head, Reason.NAME_DOUBTFUL if _RELATED.search(head) else None
 
 
-def read_value(attribute: Attribute, text: str) -> Value | Fault:
-    """Read the value of an attribute from a cell: ``14.0`` or ``14.0英寸``, ``是``, an option."""
-    field = f"attributes.{attribute.id}"
-    match attribute:
-        case TextAttribute() | ChoiceAttribute():
-            value: Value = text.strip()
-        case BooleanAttribute():
-            word = text.strip().lower()
-            if word not in _BOOLEANS:
-                return Fault(field, f"“{attribute.name}”须为 是 或 否", f"{attribute.id} must be yes or no")
-            value = _BOOLEANS[word]
-        case NumberAttribute():
-            number = _read_number(attribute, text)
-            if number is None:
-                return Fault(
-                    field,
-                    f"“{attribute.name}”须为数字（{attribute.unit}，最多{attribute.decimals}位小数）",
-                    f"{attribute.id} must be a number with at most {attribute.decimals} decimals",
-                )
-            value = number
-        case _:
-            assert_never(attribute)
-    return next(iter(_fault_of(attribute, value)), value)
+def read_list(rows: Iterable[ListRow]) -> Reading:
+    """
+    Read an official list: nothing is swallowed, every row is either a category or has a finding that says why not.
+
+    A row below a rejected one is rejected too, because it would hang in the air.
+    """
+    rows = list(rows)
+    codes = {row.code for row in rows}
+    taken: dict[str, Category] = {}
+    findings: list[Finding] = []
+    rejected: set[str] = set()
+    seen: set[str] = set()
+    for row in sorted(rows, key=lambda one: (len(one.code) > 1, subtree_prefix(one.code), one.row)):
+        name, about_name = read_name(row.name)
+        reason = _fault_of(row, codes, seen, rejected)
+        seen.add(row.code)
+        if reason is None and about_name in {Reason.NAME_EMPTY, Reason.NAME_UNREADABLE}:
+            reason = about_name
+        if reason:
+            findings.append(Finding(row.row, row.code, row.name, Severity.REJECTED, reason))
+            rejected.add(row.code)
+            continue
+        if about_name:
+            severity = Severity.MENDED if about_name is Reason.NAME_SPILLED else Severity.NOTED
+            findings.append(Finding(row.row, row.code, row.name, severity, about_name, name))
+        taken[row.code] = Category(row.code, row.parent, name, row.description.strip())
+    ordered = tuple(taken[code] for code in sorted(taken))
+    return Reading(len(rows), ordered, tuple(sorted(findings, key=lambda finding: finding.row)))
 
 
-def write_value(attribute: Attribute, value: Value) -> str:
-    """Write a value for people: ``14.0 英寸``, ``是``."""
-    match attribute:
-        case NumberAttribute():
-            assert isinstance(value, int)
-            return f"{Decimal(value).scaleb(-attribute.decimals):f} {attribute.unit}".rstrip()
-        case BooleanAttribute():
-            return "是" if value else "否"
-        case TextAttribute() | ChoiceAttribute():
-            return str(value)
-        case _:
-            assert_never(attribute)
+def _is_pause(name: str, gap: re.Match[str]) -> bool:
+    return name[gap.start() - 1] in _PUNCTUATION or name[gap.end()] in _PUNCTUATION
 
 
-_BOOLEANS: Final = {"是": True, "有": True, "yes": True, "true": True, "1": True} | {
-    "否": False,
-    "无": False,
-    "no": False,
-    "false": False,
-    "0": False,
-}
-
-
-def _fault_of(attribute: Attribute, value: Value) -> list[Fault]:
-    field, name = f"attributes.{attribute.id}", attribute.name
-    match attribute:
-        case TextAttribute():
-            if isinstance(value, str) and 0 < len(value) <= attribute.length_max:
-                return []
-            zh, en = f"为1至{attribute.length_max}字的文本", f"text of 1 to {attribute.length_max} characters"
-        case NumberAttribute():
-            if type(value) is int and attribute.minimum <= value <= attribute.maximum:
-                return []
-            low, high = write_value(attribute, attribute.minimum), write_value(attribute, attribute.maximum)
-            zh, en = f"为{low}至{high}", f"from {low} to {high}"
-        case ChoiceAttribute():
-            if value in attribute.options:
-                return []
-            options = "、".join(attribute.options)
-            zh, en = f"为：{options} 之一", f"one of {options}"
-        case BooleanAttribute():
-            if isinstance(value, bool):
-                return []
-            zh, en = "为是或否", "true or false"
-        case _:
-            assert_never(attribute)
-    return [Fault(field, f"“{name}”须{zh}", f"{attribute.id} must be {en}")]
-
-
-def _read_number(attribute: NumberAttribute, text: str) -> int | None:
-    plain = text.strip().replace(",", "")
-    plain = plain.removesuffix(attribute.unit).strip() if attribute.unit else plain
-    try:
-        scaled = Decimal(plain).scaleb(attribute.decimals)
-        whole = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
-    return whole if scaled == whole else None
-
-
-def _limits_make_sense(attribute: Attribute) -> bool:
-    match attribute:
-        case TextAttribute():
-            return 1 <= attribute.length_max <= TEXT_LENGTH_MAX
-        case NumberAttribute():
-            return 0 <= attribute.decimals <= 6 and attribute.minimum <= attribute.maximum  # noqa: PLR2004  a millionth is fine enough
-        case ChoiceAttribute():
-            options = attribute.options
-            return bool(options) and all(options) and len(set(options)) == len(options)
-        case BooleanAttribute():
-            return True
-        case _:
-            assert_never(attribute)
+def _fault_of(row: ListRow, codes: set[str], seen: set[str], rejected: set[str]) -> Reason | None:
+    if not is_code(row.code):
+        return Reason.CODE_WRONG
+    if row.code in seen:
+        return Reason.CODE_TWICE
+    if not row.parent:
+        return None if len(row.code) == 1 else Reason.PARENT_DANGLING
+    if row.parent not in codes:
+        return Reason.PARENT_DANGLING
+    if row.parent == row.code or not row.code.startswith(subtree_prefix(row.parent)):
+        return Reason.PARENT_MISPLACED
+    return Reason.PARENT_REJECTED if row.parent in rejected else None

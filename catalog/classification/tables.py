@@ -1,9 +1,8 @@
-"""Editions of the classification, their codes, and what categories ask of products."""
+"""Editions of the classification and their codes."""
 
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel.db.metadata import metadata
 
@@ -27,18 +26,4 @@ classification_codes: Final = sa.Table(
     sa.Column("description", sa.Text, nullable=False),
     sa.PrimaryKeyConstraint("edition", "code"),
     sa.Index("ix_classification_codes_parent", "edition", "parent", "code"),
-)
-
-category_definitions: Final = sa.Table(
-    "category_definitions",
-    metadata,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("revision", sa.BigInteger, nullable=False),
-    sa.Column("edition", sa.Text, nullable=False),
-    sa.Column("code", sa.Text, nullable=False),
-    sa.Column("attributes", JSONB, nullable=False),
-    sa.Column("shapes", JSONB, nullable=False),
-    sa.UniqueConstraint("edition", "code"),
-    sa.CheckConstraint("version > 0", name="version_positive"),
 )

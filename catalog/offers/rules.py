@@ -13,15 +13,23 @@ Source: 财政部令第110号 第十三条, 第三十二条; 附件1 §二 外�
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
+from catalog.agreements.rules import Agreement, Package, package_of
+from catalog.agreements.rules import Status as AgreementStatus
+from catalog.classification.rules import subtree_prefix
+from catalog.products.rules import Product
+from catalog.products.rules import Status as ProductStatus
 from kernel.money import FEN_MAX
+from registries.organisations.rules import Organisation, may_trade
 from registries.regions.rules import REGIONS, covered_by_any
 
 QUOTA_MAX: Final = 10**9
-"""Units of one offer; times ``FEN_MAX`` it is checked where it is multiplied, not here."""
+"""Units of one offer."""
+_NAMESPACE: Final = UUID("0d2b8f9a-6f0e-5a0b-8f55-7f3b4f0b9a31")
+"""Fixed for ever: an offer's identifier is derived from product, agreement and supplier."""
 
 
 class Refusal(StrEnum):
@@ -30,6 +38,10 @@ class Refusal(StrEnum):
     EXISTS = "offer-exists"
     UNKNOWN = "offer-unknown"
     NOT_YOURS = "offer-not-yours"
+    PRODUCT_UNKNOWN = "product-unknown"
+    PACKAGE_UNKNOWN = "package-unknown"
+    NOT_ADMITTED = "supplier-not-admitted"
+    CATEGORY_OUTSIDE = "category-outside-package"
     PRICE_OUT_OF_RANGE = "price-out-of-range"
     ABOVE_PACKAGE_LIMIT = "above-package-limit"
     ABOVE_AGREEMENT_PRICE = "above-agreement-price"
@@ -46,6 +58,16 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
     Refusal.EXISTS: ("报价已存在", "The offer exists already"),
     Refusal.UNKNOWN: ("报价不存在", "There is no such offer"),
     Refusal.NOT_YOURS: ("只能修改本单位的报价", "Only the offer's own supplier may change it"),
+    Refusal.PRODUCT_UNKNOWN: ("商品不存在或已撤销", "There is no such product, or it was withdrawn"),
+    Refusal.PACKAGE_UNKNOWN: ("框架协议或采购包不存在，或协议已终止", "There is no such agreement or package in force"),
+    Refusal.NOT_ADMITTED: (
+        "供应商未入围该采购包，或已被暂停、清退",
+        "The supplier is not admitted to the package, or suspended or removed",
+    ),
+    Refusal.CATEGORY_OUTSIDE: (
+        "商品品目不在采购包范围内",
+        "The product's category is not within the package",
+    ),
     Refusal.PRICE_OUT_OF_RANGE: ("单价须大于零且不超过上限", "The price must be above zero and below the limit"),
     Refusal.ABOVE_PACKAGE_LIMIT: (
         "协议价格高于采购包最高限制单价",
@@ -161,6 +183,11 @@ class Unshelved(msgspec.Struct, frozen=True, tag_field="kind", tag="offer.unshel
 Event = Listed | Repriced | RegionsSet | QuotaSet | Reserved | Released | Consumed | Shelved | Unshelved
 
 
+def offer_id_of(product_id: UUID, agreement_id: UUID, supplier_id: UUID) -> UUID:
+    """Name the one stream in which a supplier offers a product under an agreement."""
+    return uuid5(_NAMESPACE, f"{product_id}/{agreement_id}/{supplier_id}")
+
+
 def available(offer: Offer) -> int:
     """Return what can still be ordered."""
     return offer.quota - offer.reserved - offer.consumed
@@ -171,24 +198,47 @@ def delivers_to(offer: Offer, region: str) -> bool:
     return covered_by_any(offer.regions, region)
 
 
-def decide_list(offer: Offer | None, listed: Listed, *, max_unit_price_fen: int) -> Listed | Refusal:
+def decide_list(
+    offer: Offer | None,
+    listed: Listed,
+    *,
+    product: Product | None,
+    agreement: Agreement | None,
+    supplier: Organisation | None,
+) -> Listed | Refusal:
     """
-    Decide a new offer under a package whose price limit is ``max_unit_price_fen``.
+    Decide a new offer: an admitted supplier's, of a product that belongs in the package, within its price limit.
 
     Source: 财政部令第110号 第十三条 (最高限制单价, 协议价格).
     """
     assert 0 <= listed.quota <= QUOTA_MAX
     if offer is not None:
         return Refusal.EXISTS
+    if product is None or product.status is not ProductStatus.ACTIVE:
+        return Refusal.PRODUCT_UNKNOWN
+    package = package_of(agreement, listed.package) if agreement else None
+    if agreement is None or package is None or agreement.status is not AgreementStatus.CONCLUDED:
+        return Refusal.PACKAGE_UNKNOWN
+    if listed.supplier_id not in package.suppliers or not may_trade(supplier):
+        return Refusal.NOT_ADMITTED
+    if not _belongs(product, package):
+        return Refusal.CATEGORY_OUTSIDE
+    return _price_refusal(listed, package) or (listed if _all_current(listed.regions) else Refusal.REGION_UNKNOWN)
+
+
+def _belongs(product: Product, package: Package) -> bool:
+    within = product.category_code.startswith(subtree_prefix(package.category_code))
+    return within and product.edition == package.edition
+
+
+def _price_refusal(listed: Listed, package: Package) -> Refusal | None:
     if not 0 < listed.price_fen <= FEN_MAX or not 0 < listed.agreement_price_fen <= FEN_MAX:
         return Refusal.PRICE_OUT_OF_RANGE
-    if listed.agreement_price_fen > max_unit_price_fen:
+    if listed.agreement_price_fen > package.max_unit_price_fen:
         return Refusal.ABOVE_PACKAGE_LIMIT
     if listed.price_fen > listed.agreement_price_fen:
         return Refusal.ABOVE_AGREEMENT_PRICE
-    if not _all_current(listed.regions):
-        return Refusal.REGION_UNKNOWN
-    return listed
+    return None
 
 
 def decide_reprice(offer: Offer | None, *, supplier_id: UUID | None, price_fen: int) -> Repriced | Refusal:

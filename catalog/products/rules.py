@@ -21,7 +21,7 @@ from uuid import UUID
 
 import msgspec
 
-from catalog.classification.rules import Definition, Fault, Value, check_values
+from catalog.definitions.rules import Definition, Fault, Value, check_values
 from kernel.money import FEN_MAX
 
 PICTURES_MAX: Final = 10

@@ -21,11 +21,11 @@ USER: Final[StreamKind[User, Event]] = StreamKind("user", Event, evolve, _rows.l
 
 _u: Final = users.c
 
-_SET_PASSWORD: Final = """
+_STORE: Final = """
     INSERT INTO credentials (user_id, password_hash, set_at) VALUES ($1, $2, $3)
     ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, set_at = excluded.set_at
-    """
-_FORGET_PASSWORD: Final = "DELETE FROM credentials WHERE user_id = $1"  # noqa: S105  a statement
+"""
+_FORGET: Final = "DELETE FROM credentials WHERE user_id = $1"
 
 
 class Login(NamedTuple):
@@ -64,12 +64,12 @@ async def first_of_each_organisation(tx: AsyncConnection, limit: int) -> list[Ac
 
 async def set_password(pool: asyncpg.Pool, user_id: UUID, password_hash: str, at: datetime) -> None:
     """Store a hash in place of the one before."""
-    await pool.execute(_SET_PASSWORD, user_id, password_hash, at)
+    await pool.execute(_STORE, user_id, password_hash, at)
 
 
 async def forget_password(pool: asyncpg.Pool, user_id: UUID) -> None:
     """Delete a hash."""
-    await pool.execute(_FORGET_PASSWORD, user_id)
+    await pool.execute(_FORGET, user_id)
 
 
 def _actors() -> sa.Select[Any]:

@@ -1,0 +1,1 @@
+"""What categories ask of their products (品目属性定义)."""

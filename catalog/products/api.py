@@ -1,0 +1,197 @@
+"""The catalogue over HTTP: list, facets, detail, comparison."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from catalog.classification.rules import Category
+from catalog.products import service
+from catalog.products.rules import Status
+from catalog.products.service import Facets as FoundFacets
+from catalog.products.service import Offered, OfferLine, ProductRow, Sort, Stated, Wanted
+from kernel.access.table import Action
+from kernel.money import FEN_MAX
+from kernel.paging import Limit, Page
+from kernel.problems import Invalid, NotFound
+from kernel.web.context import Context
+from kernel.web.routes import op
+
+Words = Annotated[str, Meta(max_length=100)]
+Price = Annotated[int, Meta(ge=0, le=FEN_MAX)] | None
+
+
+class CategoryFacet(msgspec.Struct, frozen=True):
+    """A category and how many products of the list are in it."""
+
+    code: str
+    name: str
+    count: int
+
+
+class BrandFacet(msgspec.Struct, frozen=True):
+    """A brand and how many products of the list have it."""
+
+    name: str
+    count: int
+
+
+class SupplierFacet(msgspec.Struct, frozen=True):
+    """A supplier and how many products of the list it offers."""
+
+    organisation_id: UUID
+    name: str
+    count: int
+
+
+class FacetsOut(msgspec.Struct, frozen=True):
+    """Counts over the first ``total`` matches; ``more`` says that there are more."""
+
+    total: int
+    more: bool
+    categories: tuple[CategoryFacet, ...]
+    brands: tuple[BrandFacet, ...]
+    suppliers: tuple[SupplierFacet, ...]
+
+
+class ProductOut(msgspec.Struct, frozen=True):
+    """A product with all that is said about it and the offers that can be ordered today."""
+
+    product_id: UUID
+    revision: int
+    status: Status
+    name: str
+    brand: str
+    model: str
+    number: str
+    unit: str
+    description: str
+    category_edition: str
+    category_code: str
+    category_name: str
+    category_path: tuple[Category, ...]
+    pictures: tuple[str, ...]
+    market_price_fen: int | None
+    attributes: tuple[Stated, ...]
+    offers: tuple[OfferLine, ...]
+    created_at: datetime
+    revised_at: datetime
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """Products side by side; ``attributes`` names every attribute that one of them states."""
+
+    items: tuple[ProductOut, ...]
+    attributes: tuple[Stated, ...]
+
+
+def _out(offered: Offered) -> ProductOut:
+    product = offered.product
+    return ProductOut(
+        product_id=product.id,
+        revision=product.revision,
+        status=product.status,
+        name=product.name,
+        brand=product.brand,
+        model=product.model,
+        number=product.number,
+        unit=product.unit,
+        description=product.description,
+        category_edition=product.edition,
+        category_code=product.category_code,
+        category_name=product.category_name,
+        category_path=offered.path,
+        pictures=product.pictures,
+        market_price_fen=product.market_price_fen,
+        attributes=offered.attributes,
+        offers=offered.offers,
+        created_at=product.created_at,
+        revised_at=product.revised_at,
+    )
+
+
+@op(
+    "GET",
+    "/api/products",
+    action=Action.PRODUCT_READ,
+    tag="catalog",
+    summary="Search and list products",
+    problems=(Invalid,),
+)
+async def list_products(  # noqa: PLR0913, PLR0917  query parameters, each by name
+    ctx: Context,
+    q: Words = "",
+    edition: Words = "",
+    category: Words = "",
+    brand: Words = "",
+    supplier: UUID | None = None,
+    region: Words = "",
+    price_min_fen: Price = None,
+    price_max_fen: Price = None,
+    sort: Sort = Sort.RELEVANCE,
+    cursor: str | None = None,
+    limit: Limit = 20,
+) -> Page[ProductRow]:
+    wanted = Wanted(q, edition, category, brand, supplier, region, price_min_fen, price_max_fen)
+    return await service.find(ctx.kernel, wanted, sort=sort, cursor=cursor, limit=limit)
+
+
+@op(
+    "GET",
+    "/api/products/facets",
+    action=Action.PRODUCT_READ,
+    tag="catalog",
+    summary="Count products by category, brand and supplier",
+    problems=(Invalid,),
+)
+async def product_facets(  # noqa: PLR0913, PLR0917  query parameters, each by name
+    ctx: Context,
+    q: Words = "",
+    edition: Words = "",
+    category: Words = "",
+    brand: Words = "",
+    supplier: UUID | None = None,
+    region: Words = "",
+    price_min_fen: Price = None,
+    price_max_fen: Price = None,
+) -> FacetsOut:
+    wanted = Wanted(q, edition, category, brand, supplier, region, price_min_fen, price_max_fen)
+    return _facets(await service.facets(ctx.kernel, wanted))
+
+
+def _facets(found: FoundFacets) -> FacetsOut:
+    return FacetsOut(
+        total=found.total,
+        more=found.more,
+        categories=tuple(CategoryFacet(one.key, one.name, one.count) for one in found.categories),
+        brands=tuple(BrandFacet(one.name, one.count) for one in found.brands),
+        suppliers=tuple(SupplierFacet(UUID(one.key), one.name, one.count) for one in found.suppliers),
+    )
+
+
+@op(
+    "GET",
+    "/api/products/compare",
+    action=Action.PRODUCT_READ,
+    tag="catalog",
+    summary="Compare two to four products",
+    problems=(Invalid, NotFound),
+)
+async def compare_products(ctx: Context, ids: Annotated[str, Meta(max_length=200)]) -> Compared:
+    try:
+        wanted = [UUID(one) for one in ids.split(",")]
+    except ValueError as error:
+        raise Invalid("商品编号格式不正确", "Not a list of product ids", field="ids") from error
+    found = await service.compare(ctx.kernel, wanted)
+    names = {one.attribute_id: one.name for offered in found for one in offered.attributes}
+    return Compared(tuple(map(_out, found)), tuple(Stated(id_, name, "") for id_, name in names.items()))
+
+
+@op("GET", "/api/products/{product_id}", action=Action.PRODUCT_READ, tag="catalog", summary="Read a product")
+async def get_product(ctx: Context, product_id: UUID) -> ProductOut:
+    return _out(await service.get(ctx.kernel, product_id))
+
+
+ROUTES = [list_products, product_facets, compare_products, get_product]
