@@ -24,6 +24,7 @@ _SOCKET_NAME: Final = f".s.PGSQL.{SOCKET_PORT}"
 _READY_LIMIT_S: Final = 300.0  # recovery after a crash replays up to max_wal_size of log
 _LEFTOVER_LIMIT_S: Final = 15.0
 _LEFTOVER_PATIENCE_S: Final = 3.0
+_ORPHAN_PATIENCE_S: Final = 0.2  # without a postmaster nothing can be finished
 _PORT_ATTEMPTS: Final = 3
 
 TUNING: Final[Mapping[str, str]] = {
@@ -222,12 +223,15 @@ class PostgresServer:
         self.stop()
 
     def _ready(self) -> bool:
-        """Read what the postmaster says of itself in its lock file (line 8), as ``pg_ctl`` does."""
+        """Read what the postmaster says of itself (line 8), as ``pg_ctl`` does."""
+        said = self._said()
+        return len(said) > 7 and said[0] == str(self.pid) and said[7].strip() == "ready"  # noqa: PLR2004 - line 8
+
+    def _said(self) -> list[str]:
         try:
-            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
+            return (self.cluster / "postmaster.pid").read_text().splitlines()
         except OSError:
-            return False
-        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - line 8
+            return []
 
     def _clear_leftovers(self, before: Holding | None) -> None:
         """
@@ -237,16 +241,19 @@ class PostgresServer:
         hand is left alone and named.
         """
         ours = before.engine_pid if before is not None else 0
+        asked = 0
         for number, _ in enumerate(pauses(_LEFTOVER_LIMIT_S)):
             found = leftovers(self.cluster)
             if not found:
                 return
-            if number == len(pauses(_LEFTOVER_PATIENCE_S)):
-                postmaster = next((pid for pid, is_postmaster in found if is_postmaster), None)
+            postmaster = next((pid for pid, is_postmaster in found if is_postmaster), None)
+            patience_s = _ORPHAN_PATIENCE_S if postmaster is None else _LEFTOVER_PATIENCE_S
+            if number - asked >= len(pauses(patience_s)):
                 if postmaster is not None and postmaster != ours:
                     raise in_use(self.cluster, str(postmaster))
                 for pid, _is_postmaster in found:
                     _send(pid, signal.SIGQUIT)
+                asked = number
             pause()
         for pid, _is_postmaster in leftovers(self.cluster):
             _send(pid, signal.SIGKILL)
@@ -257,7 +264,7 @@ class PostgresServer:
         if "Address already in use" in log and self._port is not None:
             return port_taken(self._host, self._port)
         if "lock file" in log and "already exists" in log:
-            return in_use(self.cluster, "?")
+            return in_use(self.cluster, (self._said() or ["?"])[0])
         return explain_output(log, path) or EngineError(
             Fault.FAILED,
             f"PostgreSQL 未能启动，日志见 {path / 'log'}。",
