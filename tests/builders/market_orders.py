@@ -1,0 +1,239 @@
+"""Valid carts, shops and orders."""
+
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from catalog.agreements.rules import Agreement, Package, Subject
+from catalog.agreements.rules import Status as AgreementStatus
+from catalog.offers.rules import Offer
+from catalog.products.rules import Product
+from catalog.products.rules import Status as ProductStatus
+from market.limits.rules import Limit, PolicySnapshot, Spending
+from market.orders.lifecycle import Order, OrderLine, Stage, Terms
+from market.orders.rules import Cart, Purchaser, Shop, Wanted
+from registries.organisations.rules import Kind, Organisation, Status
+from registries.regions.rules import Level
+from tests.builders.budget import MORNING, SCHOOL, a_line
+
+BUDGET_LINE: Final = UUID("01900000-0000-7000-8000-0000000000b1")
+LAPTOP: Final = UUID("01900000-0000-7000-8000-0000000000e1")
+LAPTOP_OFFER: Final = UUID("01900000-0000-7000-8000-0000000000f1")
+PRINTER: Final = UUID("01900000-0000-7000-8000-0000000000e2")
+PRINTER_OFFER: Final = UUID("01900000-0000-7000-8000-0000000000f2")
+AGREEMENT: Final = UUID("01900000-0000-7000-8000-0000000000c1")
+LIANCHUANG: Final = UUID("01900000-0000-7000-8000-000000000051")
+"""A supplier: of laptops."""
+HUAGONG: Final = UUID("01900000-0000-7000-8000-000000000052")
+"""Another: of printers."""
+ORDER_IDS: Final = {
+    LIANCHUANG: UUID("01900000-0000-7000-8000-0000000000d1"),
+    HUAGONG: UUID("01900000-0000-7000-8000-0000000000d2"),
+}
+SHANGCHENG: Final = "330102"
+LISTED: Final = datetime(2026, 6, 1, tzinfo=UTC)
+
+a_purchaser: Final = Purchaser(SCHOOL, "杭州市上城区第一小学", SHANGCHENG)
+
+
+def a_product(**changes: Any) -> Product:
+    product = Product(
+        id=LAPTOP,
+        revision=3,
+        status=ProductStatus.ACTIVE,
+        edition="2022",
+        category_code="A02010108",
+        category_name="便携式计算机",
+        name="联想 ThinkPad X1 便携式计算机",
+        unit="台",
+        brand="联想",
+        model="X1 2026",
+        number="LC-0001",
+        description="",
+        attributes={"memory_gb": 32},
+        pictures=(),
+        market_price_fen=5000_00,
+        definition_revision=2,
+        created_at=LISTED,
+        revised_at=LISTED,
+    )
+    return msgspec.structs.replace(product, **changes)
+
+
+def an_offer(**changes: Any) -> Offer:
+    offer = Offer(
+        id=LAPTOP_OFFER,
+        revision=4,
+        product_id=LAPTOP,
+        supplier_id=LIANCHUANG,
+        agreement_id=AGREEMENT,
+        package=1,
+        agreement_price_fen=4650_00,
+        price_fen=4650_00,
+        quota=100,
+        reserved=0,
+        consumed=0,
+        regions=("330100",),
+        on_shelf=True,
+        listed_at=LISTED,
+    )
+    return msgspec.structs.replace(offer, **changes)
+
+
+def a_package(**changes: Any) -> Package:
+    package = Package(1, "办公设备", "2022", "A0201", 6000_00, (LIANCHUANG, HUAGONG))
+    return msgspec.structs.replace(package, **changes)
+
+
+def an_agreement(**changes: Any) -> Agreement:
+    agreement = Agreement(
+        id=AGREEMENT,
+        number="ZJKJ-2026-001",
+        title="浙江省2026年度办公设备框架协议",
+        organiser="浙江省政府采购中心",
+        subject=Subject.GOODS,
+        valid_from=date(2026, 1, 1),
+        valid_to=date(2026, 12, 31),
+        regions=("330000",),
+        packages=(a_package(),),
+        removed=(),
+        status=AgreementStatus.CONCLUDED,
+        concluded_at=LISTED,
+    )
+    return msgspec.structs.replace(agreement, **changes)
+
+
+def a_supplier(**changes: Any) -> Organisation:
+    supplier = Organisation(
+        id=LIANCHUANG,
+        kind=Kind.SUPPLIER,
+        name="杭州联创科技有限公司",
+        credit_code="91330100MA2XXXXX0X",
+        region="330100",
+        status=Status.ACTIVE,
+        registered_at=LISTED,
+    )
+    return msgspec.structs.replace(supplier, **changes)
+
+
+def a_limit(**changes: Any) -> Limit:
+    limit = Limit(
+        region="330000",
+        level=None,
+        category="",
+        group_length=5,
+        effective_from=date(2026, 1, 1),
+        order_max_fen=500_000_00,
+        year_max_fen=2_000_000_00,
+        verified=False,
+        source="示例",
+    )
+    return msgspec.structs.replace(limit, **changes)
+
+
+def a_policy(*limits: Limit) -> PolicySnapshot:
+    return PolicySnapshot(SHANGCHENG, Level.COUNTY, date(2026, 11, 23), limits or (a_limit(),))
+
+
+def a_shop(**changes: Any) -> Shop:
+    """Two suppliers, each with one offer; enough of everything. A test replaces what it is about."""
+    printer = a_product(id=PRINTER, name="激光打印机 M7400", category_code="A02021003", category_name="打印机")
+    shop = Shop(
+        offers={
+            LAPTOP_OFFER: an_offer(),
+            PRINTER_OFFER: an_offer(
+                id=PRINTER_OFFER,
+                product_id=PRINTER,
+                supplier_id=HUAGONG,
+                price_fen=1200_00,
+                agreement_price_fen=1300_00,
+            ),
+        },
+        products={LAPTOP: a_product(), PRINTER: printer},
+        agreements={AGREEMENT: an_agreement()},
+        suppliers={LIANCHUANG: a_supplier(), HUAGONG: a_supplier(id=HUAGONG, name="宁波华工办公设备有限公司")},
+        line=a_line(),
+        spending=None,
+        policy=a_policy(),
+    )
+    return shop._replace(**changes)
+
+
+def a_shop_with(**offer: Any) -> Shop:
+    """A shop whose only offer is a laptop with these changes."""
+    return a_shop(offers={LAPTOP_OFFER: an_offer(**offer)})
+
+
+def a_wanted(**changes: Any) -> Wanted:
+    return msgspec.structs.replace(Wanted(LAPTOP_OFFER, 2, 4650_00), **changes)
+
+
+def a_cart(*lines: Wanted, **changes: Any) -> Cart:
+    cart = Cart(
+        lines=lines or (a_wanted(),),
+        budget_line_id=BUDGET_LINE,
+        region=SHANGCHENG,
+        address="上城区解放路1号",
+        contact="王老师",
+        phone="0571-87000000",
+    )
+    return msgspec.structs.replace(cart, **changes)
+
+
+def a_spending(**by_category: int) -> Spending:
+    return Spending(SCHOOL, 2026, {f"2022/{code}": amount for code, amount in by_category.items()})
+
+
+def an_order_line(**changes: Any) -> OrderLine:
+    line = OrderLine(
+        offer_id=LAPTOP_OFFER,
+        offer_revision=4,
+        product_id=LAPTOP,
+        product_revision=3,
+        definition_revision=2,
+        agreement_id=AGREEMENT,
+        agreement_number="ZJKJ-2026-001",
+        package=1,
+        edition="2022",
+        category_code="A02010108",
+        category_name="便携式计算机",
+        name="联想 ThinkPad X1 便携式计算机",
+        brand="联想",
+        model="X1 2026",
+        unit="台",
+        specs={"memory_gb": 32},
+        quantity=2,
+        price_fen=4650_00,
+        agreement_price_fen=4650_00,
+        amount_fen=9300_00,
+    )
+    return msgspec.structs.replace(line, **changes)
+
+
+def a_terms(**changes: Any) -> Terms:
+    terms = Terms(
+        number="DD20261123-00000-00061",
+        purchaser_id=SCHOOL,
+        purchaser_name="杭州市上城区第一小学",
+        purchaser_region=SHANGCHENG,
+        supplier_id=LIANCHUANG,
+        supplier_name="杭州联创科技有限公司",
+        budget_line_id=BUDGET_LINE,
+        budget_line_number="330102-2026-04078",
+        year=2026,
+        region=SHANGCHENG,
+        address="上城区解放路1号",
+        contact="王老师",
+        phone="0571-87000000",
+        note="",
+        total_fen=9300_00,
+        lines=(an_order_line(),),
+        limits=(),
+    )
+    return msgspec.structs.replace(terms, **changes)
+
+
+def an_order(**changes: Any) -> Order:
+    return msgspec.structs.replace(Order(a_terms(), Stage.PLACED, MORNING, MORNING), **changes)
