@@ -23,7 +23,8 @@ BASIS: Final = 10_000
 Price = Annotated[int, Meta(ge=1, le=FEN_MAX)]
 Reason = Annotated[str, Meta(min_length=2, max_length=500)]
 OfferKey = Annotated[str, Meta(min_length=1, max_length=KEY_LEN_MAX, pattern="^[!-~]+$")]
-_Text = Annotated[str, Meta(max_length=2000)]
+SPEC_LEN_MAX: Final = 2_000
+_Text = Annotated[str, Meta(max_length=SPEC_LEN_MAX)]
 
 
 class Stage(StrEnum):

@@ -33,6 +33,7 @@ from market.auctions.lifecycle import (
     due,
     evolve,
 )
+from market.auctions.rules import You
 from market.auctions.tables import auction_bidders, auctions
 from registries.organisations.tables import organisations
 
@@ -194,6 +195,62 @@ class AuctionRow(msgspec.Struct, frozen=True):
     created_at: datetime
     published_at: datetime | None
     ended_at: datetime | None
+
+
+class Invited(msgspec.Struct, frozen=True):
+    organisation_id: UUID
+    name: str
+
+
+class AuctionDetail(msgspec.Struct, frozen=True):
+    """
+    An auction with its terms. ``terms.invited`` is empty and ``invited`` absent for all but the purchaser.
+
+    ``server_at`` is when it was read: what is live comes from the hall.
+    """
+
+    auction_id: UUID
+    number: str
+    version: int
+    purchaser_id: UUID
+    purchaser_name: str
+    region: str
+    stage: Stage
+    terms: Terms
+    created_at: datetime
+    published_at: datetime | None
+    closes_at: datetime | None
+    remaining_ms: int | None
+    extensions: int
+    short_extended: bool
+    bidders: int
+    offers: int
+    best_fen: int | None
+    admitted: int
+    hosting: bool
+    you: You | None
+    invited: tuple[Invited, ...]
+    winner: str | None
+    awarded_fen: int | None
+    ended_at: datetime | None
+    cause: Cause | None
+    reason: str
+    server_at: datetime
+
+
+class RecordLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One entry of an auction's record, as the journal has it; ``leaf`` is its hash, in hex."""
+
+    version: int
+    at: datetime
+    kind: str
+    leaf: str
+    label: int | None = None
+    name: str | None = None
+    price_fen: int | None = None
+    closes_at: datetime | None = None
+    reason: str | None = None
+    cause: Cause | None = None
 
 
 def visible_to(actor: Actor) -> sa.ColumnElement[bool]:

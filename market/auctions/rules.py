@@ -6,17 +6,21 @@ parameters are those that products in use have; none of them is law, so all of t
 """
 
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from catalog.agreements.rules import Agreement, beijing_day, serves, valid_on
+from catalog.products.rules import Product, Status
 from kernel.money import Fen
 from market.auctions.lifecycle import (
     BASIS,
+    ENDED,
+    SPEC_LEN_MAX,
     Act,
     Admission,
     Auction,
@@ -28,6 +32,7 @@ from market.auctions.lifecycle import (
     Extended,
     ExtendFrom,
     Failed,
+    Item,
     Offered,
     Paused,
     Published,
@@ -70,6 +75,20 @@ class Accepted(msgspec.Struct, frozen=True, tag_field="type", tag="accepted", om
     rank: int | None = None
 
 
+class You(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A bidder's own place: ``label`` is empty before the first offer, ``rank`` also where the terms hide it.
+
+    ``highest_allowed_fen`` is what the next offer may be at most; below 1 no lower offer is possible.
+    """
+
+    highest_allowed_fen: int
+    label: int | None = None
+    price_fen: int | None = None
+    rank: int | None = None
+    offers: int = 0
+
+
 class Refusal(StrEnum):
     """Why an offer is refused: the first that applies."""
 
@@ -108,6 +127,7 @@ class HostRefusal(StrEnum):
 class TermsFault(StrEnum):
     """What is wrong with terms, beyond the limits of their fields; the first that applies."""
 
+    PRODUCT_UNKNOWN = "product-unknown"
     ITEM_UNNAMED = "item-unnamed"
     STEP_UNCLEAR = "step-unclear"
     STEP_TOO_LARGE = "step-too-large"
@@ -150,6 +170,7 @@ TEXTS: Final[dict[Refusal | HostRefusal | TermsFault, tuple[str, str]]] = {
         "采购单位与供应商为同一单位，不能定标。",
         "The purchaser is one of the bidders and may not award.",
     ),
+    TermsFault.PRODUCT_UNKNOWN: ("采购内容中有不存在或已撤销的商品。", "An item's product is unknown or withdrawn."),
     TermsFault.ITEM_UNNAMED: ("采购内容须填写名称和单位。", "Each item needs a name and a unit."),
     TermsFault.STEP_UNCLEAR: (
         "最小降幅须填写金额或比例之一。",
@@ -192,6 +213,32 @@ def check_terms(terms: Terms, *, purchaser_id: UUID) -> TermsFault | None:  # no
     if len(terms.invited) < terms.bidders_min:
         return TermsFault.INVITED_TOO_FEW
     return TermsFault.OWN_INVITED if purchaser_id in terms.invited else None
+
+
+def frozen_items(
+    items: Sequence[Item], products: Mapping[UUID, Product | None]
+) -> tuple[Item, ...] | Literal[TermsFault.PRODUCT_UNKNOWN]:
+    """Copy name, unit and specification of catalogue products into their items: later revisions change nothing."""
+    frozen: list[Item] = []
+    for item in items:
+        if item.product_id is None:
+            frozen.append(msgspec.structs.replace(item, product_version=None))
+            continue
+        product = products[item.product_id]
+        if product is None or product.status is not Status.ACTIVE:
+            return TermsFault.PRODUCT_UNKNOWN
+        spec = "\n".join(part for part in (f"{product.brand} {product.model}".strip(), product.description) if part)
+        frozen.append(
+            Item(
+                quantity=item.quantity,
+                name=product.name,
+                unit=product.unit,
+                spec=spec[:SPEC_LEN_MAX],
+                product_id=item.product_id,
+                product_version=product.revision,
+            )
+        )
+    return tuple(frozen)
 
 
 def lowered(reference_fen: int, step: Step) -> Fen:
@@ -251,7 +298,7 @@ def decide_offer(auction: Auction, offer: Offer, at: datetime) -> tuple[Accepted
     supplier_id, price_fen, key = offer.supplier_id, offer.price_fen, offer.key
     own = auction.standings.get(supplier_id)
     if own is not None and own.key == key and own.price_fen == price_fen:
-        return repeated(auction, supplier_id, own), ()
+        return repeated(auction, supplier_id, key=key, version=own.version, price_fen=price_fen), ()
     start = started(auction, at)
     version = auction.version + 1
     if start is not None:
@@ -296,12 +343,11 @@ def _unacceptable(auction: Auction, offer: Offer, own: Standing | None) -> Refus
     return None
 
 
-def repeated(auction: Auction, supplier_id: UUID, first: Standing) -> Accepted:
-    """Answer an offer that was accepted before, and that its sender may not know of."""
-    visibility = auction.terms.visibility
-    best = auction.ladder[0].price_fen if visibility is not Visibility.RANK else None
-    place = rank(auction, supplier_id) if visibility is not Visibility.BEST else None
-    return Accepted(first.key, first.version, first.price_fen, auction.closes_at, best, place)
+def repeated(auction: Auction, supplier_id: UUID, *, key: str, version: int, price_fen: int) -> Accepted:
+    """Answer an offer that was accepted before, as ``version``, and that its sender may not know of."""
+    best = auction.ladder[0].price_fen if discloses_best(auction, hosting=False) else None
+    place = rank(auction, supplier_id) if discloses_ranks(auction, hosting=False) else None
+    return Accepted(key, version, price_fen, auction.closes_at, best, place)
 
 
 def decide_edit(auction: Auction, terms: Terms) -> Edited | HostRefusal:
@@ -412,3 +458,23 @@ def decide_award(auction: Auction, reason: str) -> Awarded | HostRefusal:
 def decide_fail(auction: Auction, reason: str) -> Failed | HostRefusal:
     """Declare a closed or a paused auction failed, for a reason that everybody can read."""
     return Failed(Cause.PURCHASER, reason) if may(auction.stage, Act.FAIL) else HostRefusal.WRONG_STAGE
+
+
+def discloses_best(auction: Auction, *, hosting: bool) -> bool:
+    """Tell whether the best price may be shown: to the host always, to all others as the terms say until the close."""
+    return hosting or auction.stage in ENDED or auction.terms.visibility is not Visibility.RANK
+
+
+def discloses_ranks(auction: Auction, *, hosting: bool) -> bool:
+    """Tell whether ranks may be shown."""
+    return hosting or auction.stage in ENDED or auction.terms.visibility is not Visibility.BEST
+
+
+def you_of(auction: Auction, supplier_id: UUID) -> You:
+    """Show a bidder its own place."""
+    own = auction.standings.get(supplier_id)
+    highest = highest_allowed(auction, supplier_id)
+    if own is None:
+        return You(highest)
+    place = rank(auction, supplier_id) if discloses_ranks(auction, hosting=False) else None
+    return You(highest, own.label, own.price_fen, place, own.offers)

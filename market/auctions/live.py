@@ -1,0 +1,484 @@
+"""
+The auction hall (竞价大厅), without I/O: what each audience sees of an auction, and one connection's conversation.
+
+The state is replayed by ``evolve`` from the same events as everywhere; this file only leaves out what an audience
+may not see. While offers can come, bidders and the public see no more than the terms allow: ranks by label without
+prices, or the best price, or both; the price of an offer is shown to them only where it was the best. The purchaser
+sees every price by label. Names come with the award.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from datetime import datetime
+from typing import Annotated, Final, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+from starlette.websockets import WebSocket
+
+from kernel.access.actors import Actor
+from kernel.access.table import Action
+from kernel.commit.batch import Outcome
+from kernel.live.audience import HOST, PUBLIC, Audience
+from kernel.live.audience import Standing as Kind
+from kernel.live.hall import Hall
+from kernel.live.serve import Entrance, hall_route
+from kernel.live.session import LiveSession, Send, Submit
+from kernel.problems import NotFound, Problem, Unavailable
+from kernel.runtime import Kernel
+from market.auctions.lifecycle import (
+    ENDED,
+    Auction,
+    Awarded,
+    Cause,
+    Closed,
+    Event,
+    Extended,
+    Extension,
+    Failed,
+    Offered,
+    OfferKey,
+    Paused,
+    Price,
+    Resumed,
+    Stage,
+    Started,
+    Step,
+    StepFrom,
+    Visibility,
+    Withdrawn,
+    evolve,
+)
+from market.auctions.rules import Accepted, You, discloses_best, discloses_ranks, repeated, you_of
+from market.auctions.service import AUCTION, Bidder, By, auction_of, bidder_of, offer_command
+
+DELTA_OFFERS_MAX: Final = 20
+SNAPSHOT_OFFERS_MAX: Final = 200
+LADDER_MAX: Final = 50
+KEYS_MAX: Final = 16
+"""How many of a bidder's accepted offers a hall can recognise when they are sent again."""
+FRAME_BYTES_MAX: Final = 1_024
+"""The longest message that a client may send: an offer is a tenth of it."""
+
+T = TypeVar("T")
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class HallPlace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One step of the ladder, best first; ``price_fen`` where it may be seen, ``name`` after the award."""
+
+    label: int
+    price_fen: int | None = None
+    name: str | None = None
+
+
+class HallLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One accepted offer; ``best`` tells that it was the lowest when it came."""
+
+    version: int
+    at: datetime
+    label: int
+    price_fen: int | None = None
+    best: bool = False
+
+
+class HallNotice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that everybody is told: ``kind`` is started, moved, extended, paused, resumed, closed and so on."""
+
+    version: int
+    at: datetime
+    kind: str
+    closes_at: datetime | None = None
+    reason: str | None = None
+
+
+class HallScene(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where things stand. ``ladder`` is absent where ranks may not be seen, and ends after ``LADDER_MAX`` places."""
+
+    stage: Stage
+    bidders: int
+    offers: int
+    extensions: int
+    closes_at: datetime | None = None
+    remaining_ms: int | None = None
+    short_extended: bool = False
+    best_fen: int | None = None
+    best_label: int | None = None
+    ladder: tuple[HallPlace, ...] | None = None
+    winner: HallPlace | None = None
+    cause: Cause | None = None
+    reason: str = ""
+
+
+class HallTerms(msgspec.Struct, frozen=True):
+    """The terms that bidding goes by; they do not change while there is a hall."""
+
+    starts_at: datetime
+    duration_s: int
+    ceiling_fen: int
+    step: Step
+    step_from: StepFrom
+    extension: Extension
+    visibility: Visibility
+    bidders_min: int
+
+
+class HallSnapshot(msgspec.Struct, frozen=True, tag_field="type", tag="snapshot", omit_defaults=True):
+    """Everything at ``version``: the first frame, and the first after a long absence."""
+
+    version: int
+    number: str
+    title: str
+    purchaser_name: str
+    audience: Kind
+    terms: HallTerms
+    scene: HallScene
+    offers: tuple[HallLine, ...]
+    left_out: int
+    notices: tuple[HallNotice, ...]
+    you: You | None = None
+
+
+class HallDelta(msgspec.Struct, frozen=True, tag_field="type", tag="delta", omit_defaults=True):
+    """What changed in versions ``after`` < v <= ``version``: the scene as it is now, and the offers between."""
+
+    after: int
+    version: int
+    scene: HallScene
+    offers: tuple[HallLine, ...]
+    left_out: int
+    notices: tuple[HallNotice, ...]
+    you: You | None = None
+
+
+class HallRefused(msgspec.Struct, frozen=True, tag_field="type", tag="refused", omit_defaults=True):
+    """An offer that was not accepted. ``retry`` tells that the same offer may be sent again as it is."""
+
+    key: str
+    reason: str
+    detail_zh: str
+    detail_en: str
+    highest_allowed_fen: int | None = None
+    retry: bool = False
+
+
+class HallPong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
+    """The answer to a ping: ``at`` is the server's time, from which a client derives its offset."""
+
+    sent: float
+    at: datetime
+
+
+class HallOffer(msgspec.Struct, frozen=True, tag_field="type", tag="offer", forbid_unknown_fields=True):
+    """An offer. ``resent`` says that an earlier try with this key may have arrived."""
+
+    key: OfferKey
+    price_fen: Price
+    resent: bool = False
+
+
+class HallPing(msgspec.Struct, frozen=True, tag_field="type", tag="ping", forbid_unknown_fields=True):
+    """A question for the time; ``sent`` is the client's own and comes back as it is."""
+
+    sent: Annotated[float, Meta(ge=0, le=1e15)]
+
+
+_decode: Final = msgspec.json.Decoder(HallOffer | HallPing).decode
+
+
+class _Shared(msgspec.Struct, frozen=True):
+    """The part of a frame that all of one class of viewers share; its parts are encoded once, by :func:`_encoded`."""
+
+    scene: HallScene
+    offers: tuple[HallLine, ...]
+    left_out: int
+    notices: tuple[HallNotice, ...]
+
+
+class AuctionHall:
+    """
+    One auction as it can be watched; fed with its committed events in version order.
+
+    ``shown`` frames are shared: what all bidders and the public see is encoded once for a range of versions, what a
+    single bidder sees of itself (:class:`~market.auctions.rules.You`) is put beside it.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._auction: Auction | None = None
+        self._lines: Final[deque[HallLine]] = deque(maxlen=SNAPSHOT_OFFERS_MAX)
+        self._notices: Final[deque[HallNotice]] = deque(maxlen=DELTA_OFFERS_MAX)
+        self._others: Final[list[int]] = []
+        self._watchers_version = 0
+        self._shared: Final[dict[tuple[bool, int, int], _Shared]] = {}
+        self._accepted: Final[dict[UUID, dict[str, HallLine]]] = {}
+
+    @property
+    def auction(self) -> Auction:
+        """The state; there is one from the first event on."""
+        assert self._auction is not None, "the hall is empty"
+        return self._auction
+
+    def apply(self, version: int, at: datetime, event: Event) -> None:
+        """Take in the next event."""
+        assert version == self.version + 1
+        before, after = self._auction, evolve(self._auction, event, at)
+        self.version, self._auction = version, after
+        self._shared.clear()
+        if not isinstance(event, Offered):
+            self._others.append(version)
+            self._note(version, at, event)
+            self._watchers_version = version
+            return
+        assert before is not None
+        best = not before.ladder or event.price_fen < before.ladder[0].price_fen
+        label = after.standings[event.supplier_id].label
+        line = HallLine(version, at, label, event.price_fen, best)
+        self._lines.append(line)
+        own = self._accepted.setdefault(event.supplier_id, {})
+        own[event.key] = line
+        if len(own) > KEYS_MAX:
+            del own[next(iter(own))]
+        if event.closes_at is not None:
+            self._notices.append(HallNotice(version, at, "moved", event.closes_at))
+        if best or event.closes_at is not None or after.terms.visibility is not Visibility.BEST:
+            self._watchers_version = version
+
+    def _note(self, version: int, at: datetime, event: Event) -> None:
+        kind = str(event.__struct_config__.tag).removeprefix("auction.")
+        closes_at = event.closes_at if isinstance(event, Started | Resumed | Extended) else None
+        reason = event.reason if isinstance(event, Paused | Resumed | Withdrawn | Awarded | Failed) else None
+        if isinstance(event, Started | Resumed | Extended | Paused | Withdrawn | Awarded | Failed | Closed):
+            self._notices.append(HallNotice(version, at, kind, closes_at, reason or None))
+
+    def accepted(self, supplier_id: UUID, key: str, price_fen: int) -> int | None:
+        """Find the version of one of a bidder's last ``KEYS_MAX`` accepted offers by its key and price."""
+        line = self._accepted.get(supplier_id, {}).get(key)
+        return line.version if line is not None and line.price_fen == price_fen else None
+
+    def snapshot(self, audience: Audience) -> HallSnapshot:
+        """Show everything that an audience may see now."""
+        auction, terms = self.auction, self.auction.terms
+        shared = self._shown(hosting=audience.kind is Kind.HOST, after=0, offers_max=SNAPSHOT_OFFERS_MAX)
+        return HallSnapshot(
+            version=self.version,
+            number=auction.number,
+            title=terms.title,
+            purchaser_name=auction.purchaser_name,
+            audience=audience.kind,
+            terms=HallTerms(
+                starts_at=terms.starts_at,
+                duration_s=terms.duration_s,
+                ceiling_fen=terms.ceiling_fen,
+                step=terms.step,
+                step_from=terms.step_from,
+                extension=terms.extension,
+                visibility=terms.visibility,
+                bidders_min=terms.bidders_min,
+            ),
+            scene=shared.scene,
+            offers=shared.offers,
+            left_out=shared.left_out,
+            notices=shared.notices,
+            you=self._you(audience),
+        )
+
+    def delta(self, audience: Audience, after: int) -> HallDelta | None:
+        """Show what changed since version ``after``; ``None`` where this audience learns nothing."""
+        own = self._auction.standings.get(audience.supplier_id) if self._auction and audience.supplier_id else None
+        news = self.version if audience.kind is Kind.HOST else self._watchers_version
+        if news <= after and not (own and own.version > after):
+            return None
+        shared = self._shown(hosting=audience.kind is Kind.HOST, after=after, offers_max=DELTA_OFFERS_MAX)
+        return HallDelta(
+            after=after,
+            version=self.version,
+            scene=shared.scene,
+            offers=shared.offers,
+            left_out=shared.left_out,
+            notices=shared.notices,
+            you=self._you(audience),
+        )
+
+    def _you(self, audience: Audience) -> You | None:
+        return you_of(self.auction, audience.supplier_id) if audience.supplier_id else None
+
+    def _shown(self, *, hosting: bool, after: int, offers_max: int) -> _Shared:
+        key = (hosting, after, offers_max)
+        found = self._shared.get(key)
+        if found is None:
+            lines = self._lines_since(after, offers_max, hosting=hosting)
+            total = self.version - after - (len(self._others) - bisect_right(self._others, after))
+            found = self._shared[key] = _Shared(
+                scene=_encoded(self._scene(hosting=hosting)),
+                offers=_encoded(lines),
+                left_out=total - len(lines),
+                notices=_encoded(tuple(notice for notice in self._notices if notice.version > after)),
+            )
+        return found
+
+    def _lines_since(self, after: int, offers_max: int, *, hosting: bool) -> tuple[HallLine, ...]:
+        """List the last offers behind version ``after`` that may be seen, oldest first."""
+        found: list[HallLine] = []
+        auction = self.auction
+        full = hosting or auction.stage in ENDED
+        best_only = not full and auction.terms.visibility is Visibility.BEST
+        prices = discloses_best(auction, hosting=hosting)
+        for line in reversed(self._lines):
+            if line.version <= after or len(found) == offers_max:
+                break
+            if full or (line.best and prices):
+                found.append(line)
+            elif not best_only:
+                found.append(HallLine(line.version, line.at, line.label))
+        return tuple(reversed(found))
+
+    def _scene(self, *, hosting: bool) -> HallScene:
+        auction = self.auction
+        best = auction.ladder[0] if auction.ladder and discloses_best(auction, hosting=hosting) else None
+        winner = auction.standings[auction.awarded_to] if auction.awarded_to else None
+        return HallScene(
+            stage=auction.stage,
+            bidders=len(auction.standings),
+            offers=auction.offers,
+            extensions=auction.extensions,
+            closes_at=auction.closes_at,
+            remaining_ms=auction.remaining_ms,
+            short_extended=auction.short_extended,
+            best_fen=best.price_fen if best else None,
+            best_label=auction.standings[best.supplier_id].label if best else None,
+            ladder=self._ladder(hosting=hosting),
+            winner=HallPlace(winner.label, winner.price_fen, winner.name) if winner else None,
+            cause=auction.cause,
+            reason=auction.reason,
+        )
+
+    def _ladder(self, *, hosting: bool) -> tuple[HallPlace, ...] | None:
+        auction = self.auction
+        if not discloses_ranks(auction, hosting=hosting):
+            return None
+        full, named = hosting or auction.stage in ENDED, auction.stage is Stage.AWARDED
+        best_too = discloses_best(auction, hosting=hosting)
+        places: list[HallPlace] = []
+        for index, rung in enumerate(auction.ladder[:LADDER_MAX]):
+            standing = auction.standings[rung.supplier_id]
+            priced = full or (best_too and index == 0)
+            places.append(
+                HallPlace(standing.label, rung.price_fen if priced else None, standing.name if named else None)
+            )
+        return tuple(places)
+
+
+def _encoded(value: T) -> T:
+    """Encode a part of frames now, so that every frame it is put into copies bytes; typed as what it stands for."""
+    return cast("T", msgspec.Raw(_encode(value)))
+
+
+def audience_of(auction: Auction, *, organisation_id: UUID | None, bidder: Bidder | None) -> Audience:
+    """Tell as what somebody watches: as the host, as a bidder who is admitted, or as the public."""
+    if organisation_id is not None and organisation_id == auction.purchaser_id:
+        return HOST
+    if bidder is not None and bidder.supplier_id in auction.admitted:
+        return Audience(Kind.BIDDER, bidder.supplier_id)
+    return PUBLIC
+
+
+class HallSession:
+    """
+    One connection's conversation: offers and pings come in, answers go out.
+
+    A bidder has at most one unanswered offer a connection; the next one is refused as ``busy`` until then. An offer
+    sent again after a lost connection (``resent``) that is refused is looked up in the hall, which knows the
+    bidder's last offers from the journal; beyond those the HTTP route asks the journal itself.
+    """
+
+    def __init__(self, auction_id: UUID, bidder: Bidder | None, by: By, view: AuctionHall) -> None:
+        self._ref: Final = AUCTION.ref(auction_id)
+        self._bidder: Final = bidder
+        self._by: Final = by
+        self._view: Final = view
+        self._pending: HallOffer | None = None
+
+    def receive(self, raw: bytes, at: datetime) -> list[Send | Submit]:
+        """Take one message as it came off the wire and say what is to be done. Raises nothing."""
+        if len(raw) > FRAME_BYTES_MAX:
+            return [Send(_said("", "too-large", "消息过长。", "The message is too long."))]
+        try:
+            frame = _decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return [Send(_said("", "unreadable", f"无法识别的消息：{error}", f"The message cannot be read: {error}"))]
+        if isinstance(frame, HallPing):
+            return [Send(HallPong(frame.sent, at))]
+        if self._bidder is None:
+            return [Send(_said(frame.key, "not-a-bidder", "您只能观看，不能报价。", "You may watch but not offer."))]
+        if self._pending is not None:
+            zh, en = "上一次报价尚未得到答复，请稍候。", "Your last offer has not been answered yet; please wait."
+            return [Send(_said(frame.key, "busy", zh, en, retry=True))]
+        self._pending = frame
+        by = self._by._replace(at=at)
+        command = offer_command(self._ref, self._bidder, by, price_fen=frame.price_fen, offer_key=frame.key)
+        return [Submit(command, self._answer)]
+
+    def _answer(self, outcome: Outcome) -> msgspec.Struct:
+        """Frame the outcome of the pending offer."""
+        offer, self._pending = self._pending, None
+        assert offer is not None
+        if outcome.bug is not None:
+            return _said(offer.key, "failed", "系统内部错误，请重试。", "Internal error; please try again.", retry=True)
+        if outcome.problem is None:
+            accepted = outcome.answer
+            assert isinstance(accepted, Accepted)
+            return accepted
+        return self._accepted_before(offer) or _refused(offer.key, outcome.problem)
+
+    def _accepted_before(self, offer: HallOffer) -> Accepted | None:
+        assert self._bidder is not None
+        supplier_id = self._bidder.supplier_id
+        version = self._view.accepted(supplier_id, offer.key, offer.price_fen) if offer.resent else None
+        if version is None:
+            return None
+        auction = self._view.auction
+        return repeated(auction, supplier_id, key=offer.key, version=version, price_fen=offer.price_fen)
+
+
+def _refused(key: str, problem: Problem) -> HallRefused:
+    zh, en = problem.detail
+    highest = problem.members.get("highest_allowed_fen")
+    return HallRefused(
+        key=key,
+        reason=str(problem.members.get("reason", problem.code)),
+        detail_zh=zh,
+        detail_en=en,
+        highest_allowed_fen=highest if isinstance(highest, int) else None,
+        retry=isinstance(problem, Unavailable),
+    )
+
+
+def _said(key: str, reason: str, zh: str, en: str, *, retry: bool = False) -> HallRefused:
+    return HallRefused(key, reason, zh, en, retry=retry)
+
+
+async def _admit(kernel: Kernel, actor: Actor, origin: str, websocket: WebSocket) -> Entrance:
+    """Show somebody into the hall that the path names. Raises ``NotFound`` for a stranger."""
+    try:
+        auction_id = UUID(websocket.path_params["auction_id"])
+    except ValueError:
+        raise NotFound("没有这场竞价。", "There is no such auction.") from None
+    auction = await auction_of(kernel, actor, auction_id)
+    bidder = bidder_of(actor)
+    audience = audience_of(auction, organisation_id=actor.organisation_id, bidder=bidder)
+    by = By(actor, origin, kernel.clock.now())
+
+    def converse(hall: Hall) -> LiveSession:
+        view = hall.view
+        assert isinstance(view, AuctionHall)
+        return HallSession(auction_id, bidder if audience.kind is Kind.BIDDER else None, by, view)
+
+    return Entrance(AUCTION.ref(auction_id), AuctionHall, audience, converse)
+
+
+HALL: Final = hall_route("/api/auctions/{auction_id}/hall", _admit, action=Action.AUCTION_READ, name="auction_hall")
+FRAMES: Final = (HallSnapshot, HallDelta, Accepted, HallRefused, HallPong, HallOffer, HallPing)
+"""What goes over the hall's WebSocket, both ways; a refusal at the door is a problem document."""
