@@ -44,7 +44,7 @@ class Child:
         wrapped = launched(command, identity=self.identity, death_signal=self._death_signal, needed=needed)
         try:
             if self.log.exists() and self.log.stat().st_size > _LOG_BYTES_MAX:
-                self.log.replace(self.log.with_suffix(".log.1"))
+                self.log.replace(self.log.with_name(f"{self.log.name}.1"))
             with self.log.open("ab") as log:
                 self._log_start = log.tell()
                 self._process = subprocess.Popen(  # noqa: S603 - a program that the locator chose
