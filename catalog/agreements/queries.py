@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.agreements.rules import Agreement, Event, Package, Status, Subject, evolve
@@ -85,7 +86,7 @@ async def find(
         admitted = sa.select(agreement_suppliers.c.agreement_id).where(agreement_suppliers.c.supplier_id == supplier_id)
         statement = statement.where(_a.id.in_(admitted))
     if regions:
-        statement = statement.where(_a.regions.overlap(sa.cast(list(regions), sa.ARRAY(sa.Text))))
+        statement = statement.where(_a.regions.overlap(sa.cast(list(regions), ARRAY(sa.Text))))
     if cursor:
         statement = statement.where(_a.number > decode_cursor(cursor, (str,))[0])
     rows = (await tx.execute(statement)).all()

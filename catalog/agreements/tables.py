@@ -3,7 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kernel.db.metadata import metadata
 
@@ -18,7 +18,7 @@ agreements: Final = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("valid_from", sa.Date, nullable=False),
     sa.Column("valid_to", sa.Date, nullable=False),
-    sa.Column("regions", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("regions", ARRAY(sa.Text), nullable=False),
     sa.Column("packages", JSONB, nullable=False),
     sa.Column("removed", JSONB, nullable=False),
     sa.Column("status", sa.Text, nullable=False),

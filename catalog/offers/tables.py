@@ -3,6 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from kernel.db.metadata import metadata
 
@@ -21,7 +22,7 @@ offers: Final = sa.Table(
     sa.Column("quota", sa.BigInteger, nullable=False),
     sa.Column("reserved", sa.BigInteger, nullable=False),
     sa.Column("consumed", sa.BigInteger, nullable=False),
-    sa.Column("regions", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("regions", ARRAY(sa.Text), nullable=False),
     sa.Column("on_shelf", sa.Boolean, nullable=False),
     sa.Column("listed_at", sa.TIMESTAMP(timezone=True), nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),

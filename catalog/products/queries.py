@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.agreements.tables import agreement_suppliers, agreements
@@ -167,7 +168,7 @@ def _fitting(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     if wanted.supplier_id:
         found.append(_o.supplier_id == wanted.supplier_id)
     if wanted.regions:
-        path = sa.cast(list(wanted.regions), sa.ARRAY(sa.Text))
+        path = sa.cast(list(wanted.regions), ARRAY(sa.Text))
         found += [_o.regions.overlap(path), _a.regions.overlap(path)]
     if wanted.price_min_fen is not None:
         found.append(_o.price_fen >= wanted.price_min_fen)
@@ -179,7 +180,7 @@ def _fitting(wanted: Filter) -> list[sa.ColumnElement[bool]]:
 def _matching(wanted: Filter, p: Any, grams: Sequence[int]) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [p.status == Status.ACTIVE]
     if grams:
-        found.append(p.grams.contains(sa.cast(list(grams), sa.ARRAY(sa.Integer))))
+        found.append(p.grams.contains(sa.cast(list(grams), ARRAY(sa.Integer))))
     found += [p.search_text.contains(term, autoescape=True) for term in wanted.terms if not is_one_gram(term)]
     if wanted.edition:
         found.append(p.edition == wanted.edition)
@@ -304,10 +305,8 @@ async def _summaries(tx: AsyncConnection, wanted: Filter, ids: Sequence[UUID]) -
     """Sum up the offers of some products that can be ordered today."""
     if not ids:
         return {}
-    cheapest = sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(_o.id, _o.price_fen, _o.id))[1]
-    capped = sa.func.array_agg(sa.dialects.postgresql.aggregate_order_by(_o.agreement_price_fen, _o.price_fen, _o.id))[
-        1
-    ]
+    cheapest = sa.func.array_agg(aggregate_order_by(_o.id, _o.price_fen, _o.id))[1]
+    capped = sa.func.array_agg(aggregate_order_by(_o.agreement_price_fen, _o.price_fen, _o.id))[1]
     statement = (
         sa.select(
             _o.product_id,

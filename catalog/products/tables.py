@@ -3,7 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kernel.db.metadata import metadata
 
@@ -31,7 +31,7 @@ products: Final = sa.Table(
     sa.Column("revised_at", sa.TIMESTAMP(timezone=True), nullable=False),
     sa.Column("search_text", sa.Text, nullable=False),
     sa.Column("brand_key", sa.Text, nullable=False, index=True),
-    sa.Column("grams", sa.ARRAY(sa.Integer), nullable=False),
+    sa.Column("grams", ARRAY(sa.Integer), nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
     sa.CheckConstraint("status IN ('active', 'withdrawn')", name="status_known"),
     sa.CheckConstraint("market_price_fen > 0", name="market_price_positive"),

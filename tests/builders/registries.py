@@ -1,0 +1,61 @@
+"""Valid organisations, users and regions; a test names only what it is about."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from stdnum.cn import uscc
+
+from kernel.access.actors import Actor, Role, system_actor
+from kernel.runtime import Kernel
+from registries.organisations import service as organisations
+from registries.organisations.rules import Kind, Organisation, Status, _organisation_check
+from registries.users import service as users
+
+AT = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+OPERATOR = system_actor("test")
+
+
+def a_credit_code(number: int = 1) -> str:
+    """The ``number``-th valid code of our own: both check characters are right."""
+    body = f"{number:08d}"
+    first = f"91330100{body}{_organisation_check(body)}"
+    return first + uscc.calc_check_digit(first)
+
+
+def an_organisation(**changes: Any) -> Organisation:
+    organisation = Organisation(
+        id=UUID(int=1),
+        kind=Kind.SUPPLIER,
+        name="杭州测试科技有限公司",
+        credit_code=a_credit_code(),
+        region="330102",
+        status=Status.ACTIVE,
+        registered_at=AT,
+    )
+    return msgspec.structs.replace(organisation, **changes)
+
+
+async def register(kernel: Kernel, number: int, kind: Kind = Kind.SUPPLIER, region: str = "330102") -> UUID:
+    """Enter an organisation in the register of a kernel."""
+    return await organisations.register_organisation(
+        kernel, OPERATOR, kind=kind, name=f"测试单位{number}", credit_code=a_credit_code(number), region=region
+    )
+
+
+async def a_user(kernel: Kernel, login: str, organisation_id: UUID, role: Role = Role.SUPPLIER) -> Actor:
+    """Open an account with ``PASSWORD`` and return its actor."""
+    id_ = await users.create_user(
+        kernel,
+        OPERATOR,
+        login=login,
+        name="测试员",
+        password=PASSWORD,
+        organisation_id=organisation_id,
+        roles=(role,),
+    )
+    actor = await users.load_actor(kernel.db, id_)
+    assert actor is not None
+    return actor
