@@ -117,7 +117,7 @@ function framed(state: HallState, frame: Frame): HallState {
     case "delta":
       return frame.after > state.version ? state : settled(moved(state, frame));
     case "accepted":
-      return state.pending?.key === frame.key ? { ...state, pending: null, answer: frame } : state;
+      return state.pending?.key === frame.key ? settled({ ...state, pending: null, answer: frame }) : state;
     case "refused":
       return refused(state, frame);
     case "pong":
@@ -132,7 +132,7 @@ export function isGap(state: HallState, frame: Frame): boolean {
 
 function refused(state: HallState, frame: Refused): HallState {
   if (state.pending?.key !== frame.key || frame.retry) return state;
-  return { ...state, pending: null, answer: frame };
+  return settled({ ...state, pending: null, answer: frame });
 }
 
 function snapped(state: HallState, frame: Snapshot): HallState {

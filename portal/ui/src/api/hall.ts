@@ -7,7 +7,7 @@ import { readFrame } from "./hall-frames.ts";
 import { isGap, reduce, START, TOO_SLOW, type HallState, type Happening } from "./hall-state.ts";
 
 /** The part of a WebSocket that is used here. */
-export interface Line {
+export interface Wire {
   onopen: (() => void) | null;
   onmessage: ((event: { data: string }) => void) | null;
   onclose: ((event: { code: number }) => void) | null;
@@ -17,7 +17,7 @@ export interface Line {
 
 /** What the client needs from outside, so that tests can be the network and the clock. */
 export interface Surroundings {
-  connect(query: string): Line;
+  connect(query: string): Wire;
   now_ms(): number;
   /** A clock that never steps. */
   steady_ms(): number;
@@ -43,7 +43,7 @@ export class HallClient {
   readonly #changed: (state: HallState) => void;
   readonly #clock = new HallClock();
   readonly #timers = new Map<string, () => void>();
-  #line: Line | null = null;
+  #line: Wire | null = null;
   #stopped = false;
   #offerTries = 0;
   #burst = 0;
