@@ -18,7 +18,14 @@ DATABASE: Final = "zhecai"
 _MAKE_LIMIT_S: Final = 300.0
 _BUILTIN_LOCALES_SINCE: Final = 17
 _SIGKILL: Final = 9
-_DAMAGE: Final = ("valid checkpoint record", "valid checkpoint location", "control file", "need to initdb")
+_PROC: Final = Path("/proc")
+_DAMAGE: Final = (
+    "valid checkpoint record",
+    "valid checkpoint location",
+    "control file",
+    "find the database system",
+    "need to initdb",
+)
 
 
 def create_cluster(bindir: Path, cluster: Path, identity: Identity, *, major: int, fsync: bool) -> None:
@@ -128,18 +135,34 @@ def leftovers(cluster: Path) -> list[tuple[int, bool]]:
     return list(_working_in(cluster))
 
 
+def forget_postmaster(cluster: Path) -> None:
+    """
+    Remove the lock file of a postmaster that is gone, once :func:`leftovers` has found nothing.
+
+    PostgreSQL would trust the number in it, which after a restart of a container is often that of an unrelated
+    process, and then refuse to start for ever.
+    """
+    if _PROC.exists():
+        (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
 def _working_in(cluster: Path) -> Iterator[tuple[int, bool]]:
     try:
-        postmaster = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        postmaster = 0
-    place = str(cluster.resolve())
-    for process in Path("/proc").glob("[0-9]*"):
+        postmaster = (cluster / "postmaster.pid").read_text().split("\n", 1)[0].strip()
+    except OSError:
+        postmaster = ""
+    place = cluster.resolve()
+    for process in _PROC.glob("[0-9]*"):
         try:
-            if str((process / "cwd").readlink()) == place and (process / "exe").readlink().name == "postgres":
-                yield int(process.name), int(process.name) == postmaster
+            try:
+                ours = (process / "cwd").readlink() == place and (process / "exe").readlink().name == "postgres"
+            except PermissionError:
+                # Root without CAP_SYS_PTRACE, in a container: what another user's process was started with is open.
+                ours = process.name == postmaster and str(cluster).encode() in (process / "cmdline").read_bytes()
         except OSError:
-            continue  # ended meanwhile, or not ours to see
+            continue  # ended meanwhile
+        if ours:
+            yield int(process.name), process.name == postmaster
 
 
 def _run(command: Sequence[str | Path], cluster: Path, identity: Identity, *, statement: str = "") -> None:

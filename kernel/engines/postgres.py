@@ -11,7 +11,15 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from kernel.engines.child import Child, pause, pauses
-from kernel.engines.cluster import DATABASE, SUPERUSER, create_cluster, explain_output, leftovers, prepare_cluster
+from kernel.engines.cluster import (
+    DATABASE,
+    SUPERUSER,
+    create_cluster,
+    explain_output,
+    forget_postmaster,
+    leftovers,
+    prepare_cluster,
+)
 from kernel.engines.errors import EngineError, Fault, in_use, port_taken
 from kernel.engines.home import Holding, Home
 from kernel.engines.identity import Identity, unprivileged
@@ -245,6 +253,7 @@ class PostgresServer:
         for number, _ in enumerate(pauses(_LEFTOVER_LIMIT_S)):
             found = leftovers(self.cluster)
             if not found:
+                forget_postmaster(self.cluster)
                 return
             postmaster = next((pid for pid, is_postmaster in found if is_postmaster), None)
             patience_s = _ORPHAN_PATIENCE_S if postmaster is None else _LEFTOVER_PATIENCE_S

@@ -90,6 +90,20 @@ async def test_an_engine_that_dies_is_started_again_at_the_same_address(data_dir
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["engine.died", "engine.died"]
 
 
+async def test_an_engine_that_cannot_start_again_is_tried_until_it_can(data_dir: Path) -> None:
+    control = data_dir / "postgres" / "cluster" / "global" / "pg_control"
+    with capture_logs() as logs:
+        async with embedded(data_dir, redis_url="redis://not-needed") as engines:
+            assert engines.postgres is not None
+            control.rename(control.with_name("hidden"))
+            os.kill(engines.postgres.pid, signal.SIGKILL)
+            await until(lambda: any(line["event"] == "engine.not_restarted" for line in logs))
+            control.with_name("hidden").rename(control)
+            await until(lambda: logs[-1]["event"] == "engine.restarted")
+    refused = next(line for line in logs if line["event"] == "engine.not_restarted")
+    assert refused["fault"] is Fault.DAMAGED
+
+
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(data_dir: Path) -> None:
     engines = embedded(data_dir)
     start = asyncio.create_task(engines.__aenter__())

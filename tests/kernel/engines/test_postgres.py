@@ -116,6 +116,14 @@ def test_a_postmaster_that_somebody_started_by_hand_is_left_alone_and_named(
         assert server.alive()
 
 
+async def test_a_lock_file_whose_number_is_now_another_programs_is_not_trusted(home: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as other:  # noqa: ASYNC220 - returns at once
+        (home / "cluster" / "postmaster.pid").write_text(f"{other.pid}\n{home}/cluster\n1\n5432\n/tmp\n\n0 0\nready\n")
+        with a_server(home) as server:
+            assert await fetchval(server.url, "SELECT 1") == 1
+        other.kill()
+
+
 async def test_a_taken_port_is_named(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
