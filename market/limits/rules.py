@@ -176,6 +176,7 @@ def limit_for(policy: PolicySnapshot, category_code: str) -> Limit | None:
     return next((limit for limit in policy.limits if category_code.startswith(limit.category)), None)
 
 
+@lru_cache(maxsize=4096)
 def spending_id(organisation_id: UUID, year: int) -> UUID:
     """Derive the identifier of an organisation's spending stream of one year."""
     return uuid5(_NAMESPACE, f"{organisation_id}/{year}")

@@ -1,22 +1,32 @@
 """Valid carts, shops and orders."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
+from budget.lines import service as budget_lines
 from catalog.agreements.rules import Agreement, Package, Subject
 from catalog.agreements.rules import Status as AgreementStatus
 from catalog.offers.rules import Offer
 from catalog.products.rules import Product
 from catalog.products.rules import Status as ProductStatus
+from kernel.access.actors import Actor, Role
+from kernel.commit.command import Key
+from kernel.journal.streams import S, StreamRef
+from kernel.runtime import Kernel
 from market.limits.rules import Limit, PolicySnapshot, Spending
-from market.orders.lifecycle import Order, OrderLine, Stage, Terms
+from market.orders import service as orders
+from market.orders.lifecycle import Details, Order, OrderLine, Stage, Step, Terms
 from market.orders.rules import Cart, Purchaser, Shop, Wanted
+from market.orders.service import PlacedOrders
 from registries.organisations.rules import Kind, Organisation, Status
 from registries.regions.rules import Level
-from tests.builders.budget import MORNING, SCHOOL, a_line
+from tests.builders.budget import MORNING, SCHOOL, a_line, an_appropriation
+from tests.builders.catalog import Market, a_market, an_offer_of
+from tests.builders.registries import OPERATOR, a_user, register
 
 BUDGET_LINE: Final = UUID("01900000-0000-7000-8000-0000000000b1")
 LAPTOP: Final = UUID("01900000-0000-7000-8000-0000000000e1")
@@ -237,3 +247,93 @@ def a_terms(**changes: Any) -> Terms:
 
 def an_order(**changes: Any) -> Order:
     return msgspec.structs.replace(Order(a_terms(), Stage.PLACED, MORNING, MORNING), **changes)
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A market with a purchaser who has money: what an order needs, in a kernel."""
+
+    purchaser: Actor
+    supplier: Actor
+    rival: Actor
+    stranger: Actor
+    supervisor: Actor
+    offer_id: UUID
+    rival_offer_id: UUID
+    budget_line_id: UUID
+    market: Market
+
+    @property
+    def line(self) -> Wanted:
+        return Wanted(self.offer_id, 1, PRICE_FEN)
+
+    @property
+    def rival_line(self) -> Wanted:
+        return Wanted(self.rival_offer_id, 1, PRICE_FEN)
+
+    def cart(self, *lines: Wanted, **changes: Any) -> Cart:
+        return a_cart(*(lines or (self.line,)), **{"budget_line_id": self.budget_line_id, **changes})
+
+
+PRICE_FEN: Final = 5_800_00
+
+
+async def a_trade(kernel: Kernel, *, quota: int = 100, budget_fen: int = 1_000_000_00) -> Trade:
+    """Set up two suppliers with an offer each, a purchaser with a budget line, a stranger and a supervisor."""
+    market = await a_market(kernel)
+    school = await register(kernel, 201, Kind.PURCHASER, region=SHANGCHENG)
+    other = await register(kernel, 202, Kind.PURCHASER, region="330203")
+    bureau = await register(kernel, 203, Kind.SUPERVISOR, region="330100")
+    purchaser = await a_user(kernel, "buyer", school, Role.PURCHASER)
+    return Trade(
+        purchaser=purchaser,
+        supplier=await a_user(kernel, "seller", market.suppliers[0], Role.SUPPLIER),
+        rival=await a_user(kernel, "rival", market.suppliers[1], Role.SUPPLIER),
+        stranger=await a_user(kernel, "stranger", other, Role.PURCHASER),
+        supervisor=await a_user(kernel, "bureau", bureau, Role.SUPERVISOR),
+        offer_id=await an_offer_of(kernel, market, quota=quota),
+        rival_offer_id=await an_offer_of(kernel, market, 1, quota=quota),
+        budget_line_id=await a_budget_line(kernel, school, amount_fen=budget_fen),
+        market=market,
+    )
+
+
+async def a_budget_line(kernel: Kernel, organisation_id: UUID, **changes: Any) -> UUID:
+    """Appropriate a budget line."""
+    event = an_appropriation(organisation_id=organisation_id, **changes)
+    return await budget_lines.appropriate(kernel, OPERATOR, event, origin="local", at=kernel.clock.now())
+
+
+async def place(
+    kernel: Kernel, trade: Trade, *lines: Wanted, key: str | None = None, fingerprint: bytes = b"f", **changes: Any
+) -> PlacedOrders:
+    """Place a cart of the trade's purchaser."""
+    return await orders.place(
+        kernel,
+        trade.purchaser,
+        trade.cart(*lines, **changes),
+        origin="192.0.2.1",
+        at=kernel.clock.now(),
+        key=Key(trade.purchaser.journal, key, fingerprint) if key else None,
+    )
+
+
+async def an_order_of(kernel: Kernel, trade: Trade, *lines: Wanted) -> UUID:
+    """Place a cart of one supplier and return the order's id."""
+    (order,) = (await place(kernel, trade, *lines)).orders
+    return order.order_id
+
+
+async def step(kernel: Kernel, actor: Actor, order_id: UUID, what: Step, **said: str) -> Stage:
+    """Take a step of an order."""
+    details = Details(**{"reason": "原因", **said})
+    done = await orders.take_step(
+        kernel, actor, order_id, what, details, origin="192.0.2.2", at=kernel.clock.now(), key=None
+    )
+    return done.stage
+
+
+async def state_of(kernel: Kernel, ref: StreamRef[S, Any]) -> S:
+    """Read the state of a stream as the database has it."""
+    async with kernel.db.pool.acquire() as connection:
+        return (await ref.kind.load(connection, [ref.id]))[ref.id].state
