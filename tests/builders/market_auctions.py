@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from kernel.access.actors import Actor, Role
+from kernel.clock import ManualClock
+from kernel.journal.verify import Difference, verify_kind
+from kernel.runtime import Kernel
+from market.auctions import service
 from market.auctions.lifecycle import (
     Admission,
     Auction,
@@ -21,7 +26,11 @@ from market.auctions.lifecycle import (
     Terms,
     evolve,
 )
-from market.auctions.rules import Offer
+from market.auctions.rules import Accepted, Offer
+from market.auctions.service import AUCTION, By
+from market.auctions.worker import run_due
+from registries.organisations.rules import Kind
+from tests.builders.registries import register
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """Noon in Beijing: when the auctions of tests start."""
@@ -74,3 +83,78 @@ def after(auction: Auction, events: Iterable[Event], at: datetime) -> Auction:
     for event in events:
         auction = evolve(auction, event, at)
     return auction
+
+
+class World(NamedTuple):
+    """A purchaser and its suppliers, registered in a kernel."""
+
+    kernel: Kernel
+    purchaser: Actor
+    suppliers: tuple[Actor, ...]
+
+    def by(self, actor: Actor | None = None) -> By:
+        """Whatever is asked next: now, by the purchaser unless another is named."""
+        return By(actor or self.purchaser, "192.0.2.1", self.kernel.clock.now())
+
+    def terms(self, **changes: Any) -> Terms:
+        """Terms that invite everybody and start in a minute."""
+        invited = tuple(actor.organisation_id for actor in self.suppliers if actor.organisation_id)
+        return some_terms(**{"invited": invited, "starts_at": self.kernel.clock.now() + MINUTE, **changes})
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass."""
+        assert isinstance(self.kernel.clock, ManualClock)
+        self.kernel.clock.advance(by)
+
+    async def draft(self, **terms: Any) -> UUID:
+        return (await service.create_draft(self.kernel, self.by(), self.terms(**terms))).auction_id
+
+    async def published(self, **terms: Any) -> UUID:
+        auction_id = await self.draft(**terms)
+        await service.publish(self.kernel, self.by(), auction_id)
+        return auction_id
+
+    async def live(self, **terms: Any) -> UUID:
+        """A running auction, a minute from now."""
+        auction_id = await self.published(**terms)
+        self.advance(MINUTE)
+        assert await run_due(self.kernel) == 1
+        return auction_id
+
+    async def offer(self, auction_id: UUID, number: int, price_fen: int, key: str = "", **how: Any) -> Accepted:
+        """Offer as the ``number``-th supplier."""
+        offer_key = key or f"{number}-{price_fen}"
+        resent = how.pop("resent", False)
+        by = self.by(self.suppliers[number])
+        return await service.offer(self.kernel, by, auction_id, price_fen=price_fen, offer_key=offer_key, resent=resent)
+
+    async def closed(self, **terms: Any) -> UUID:
+        """A closed auction with three offers, the second bidder's the best."""
+        auction_id = await self.live(**terms)
+        for number, price_fen in ((0, 900_000), (1, 800_000), (2, 850_000)):
+            await self.offer(auction_id, number, price_fen)
+        self.advance(31 * MINUTE)
+        assert await run_due(self.kernel) == 1
+        return auction_id
+
+    async def state(self, auction_id: UUID) -> Auction:
+        return (await AUCTION.load(self.kernel.db.pool, [auction_id]))[auction_id].state
+
+
+async def a_world(kernel: Kernel, suppliers: int = 5) -> World:
+    """Register a purchaser and suppliers; their people are not in the database."""
+
+    async def actor(number: int, kind: Kind, role: Role) -> Actor:
+        organisation_id = await register(kernel, number, kind)
+        user_id = UUID(int=number)
+        return Actor(user_id, f"u{number}", "测试员", organisation_id, f"测试单位{number}", "330102", (role,))
+
+    purchaser = await actor(1, Kind.PURCHASER, Role.PURCHASER)
+    found = [await actor(number, Kind.SUPPLIER, Role.SUPPLIER) for number in range(2, suppliers + 2)]
+    return World(kernel, purchaser, tuple(found))
+
+
+async def differences(kernel: Kernel) -> list[Difference]:
+    """Rebuild every auction from the journal and compare."""
+    async with kernel.db.pool.acquire() as connection:
+        return [found async for found in verify_kind(connection, AUCTION) if isinstance(found, Difference)]
