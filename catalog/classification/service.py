@@ -38,6 +38,7 @@ __all__ = [
     "import_classification",
     "load_common_codes",
     "name_words",
+    "names_and_parents",
     "path_of",
     "reason_text",
 ]
@@ -191,3 +192,9 @@ async def name_words(kernel: Kernel, candidates: Sequence[str]) -> set[str]:
     """Tell which of some words name a category, in any edition."""
     async with kernel.db.read() as tx:
         return await queries.name_words(tx, candidates)
+
+
+async def names_and_parents(kernel: Kernel, edition: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Map every code of an edition to its name, and to the code it lies in."""
+    async with kernel.db.read() as tx:
+        return await queries.names(tx, edition), await queries.parents(tx, edition)
