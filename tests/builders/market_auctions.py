@@ -59,20 +59,36 @@ def some_terms(**changes: Any) -> Terms:
     return msgspec.structs.replace(terms, **changes)
 
 
+def events_of_a_live_auction(**terms: Any) -> list[tuple[Event, datetime]]:
+    """From the draft to the start, at NOON by default."""
+    drafted = Drafted("JJ20261123-00001-00001", PURCHASER, "采购中心", "330100", some_terms(**terms))
+    starts_at = drafted.terms.starts_at
+    return [
+        (drafted, NOON - 20 * MINUTE),
+        (Published(drafted.terms.invited), NOON - 10 * MINUTE),
+        (Started(starts_at, starts_at + timedelta(seconds=drafted.terms.duration_s)), starts_at),
+    ]
+
+
+def _auction(events: Iterable[tuple[Event, datetime]]) -> Auction:
+    auction: Auction | None = None
+    for event, at in events:
+        auction = evolve(auction, event, at)
+    assert auction is not None
+    return auction
+
+
 def a_draft(**terms: Any) -> Auction:
-    return evolve(None, Drafted("JJ20261123-00001-00001", PURCHASER, "采购中心", "330100", some_terms(**terms)), NOON)
+    return _auction(events_of_a_live_auction(**terms)[:1])
 
 
 def a_published(**terms: Any) -> Auction:
-    draft = a_draft(**terms)
-    return evolve(draft, Published(draft.terms.invited), NOON - 10 * MINUTE)
+    return _auction(events_of_a_live_auction(**terms)[:2])
 
 
 def an_auction(**terms: Any) -> Auction:
     """A live auction without offers, from NOON to half past by default."""
-    auction = a_published(**terms)
-    starts_at = auction.terms.starts_at
-    return evolve(auction, Started(starts_at, starts_at + timedelta(seconds=auction.terms.duration_s)), starts_at)
+    return _auction(events_of_a_live_auction(**terms))
 
 
 def an_offer(price_fen: int, supplier: int = 1, key: str = "") -> Offer:

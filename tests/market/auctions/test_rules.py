@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from catalog.agreements.rules import Agreement, Package, Status, Subject
+from catalog.products.rules import Status as ProductStatus
 from market.auctions.lifecycle import (
     Act,
     Admission,
@@ -52,11 +53,13 @@ from market.auctions.rules import (
     decide_resume,
     decide_start,
     decide_withdraw,
+    frozen_items,
     highest_allowed,
     lowered,
     rank,
     suppliers_of,
 )
+from tests.builders.catalog import a_product
 from tests.builders.market_auctions import (
     MINUTE,
     NOON,
@@ -531,6 +534,26 @@ def test_a_closed_or_a_paused_auction_can_be_declared_failed_with_a_reason() -> 
 )
 def test_terms_have_the_first_fault_that_applies(changes: dict[str, Any], fault: TermsFault | None) -> None:
     assert check_terms(some_terms(**changes), purchaser_id=PURCHASER) is fault
+
+
+def test_catalogue_products_are_frozen_into_their_items_and_free_text_stays() -> None:
+    product = a_product(name="台式计算机", unit="台", brand="甲", model="M1", description="八核", revision=3)
+    free = Item(1, "打印机", "台", "A4", product_version=9)
+
+    items = frozen_items([Item(200, "别的名称", product_id=product.id), free], {product.id: product})
+
+    assert items == (
+        Item(200, "台式计算机", "台", "甲 M1\n八核", product.id, 3),
+        Item(1, "打印机", "台", "A4"),
+    )
+
+
+def test_an_unknown_or_withdrawn_product_is_a_fault() -> None:
+    withdrawn = a_product(status=ProductStatus.WITHDRAWN)
+
+    for product in (None, withdrawn):
+        items = frozen_items([Item(1, product_id=withdrawn.id)], {withdrawn.id: product})
+        assert items is TermsFault.PRODUCT_UNKNOWN
 
 
 def test_every_refusal_has_a_chinese_and_an_english_text() -> None:
