@@ -12,7 +12,6 @@ from kernel.web.context import Context
 from kernel.web.routes import op
 from market.auctions import service
 from market.auctions.lifecycle import KEY_LEN_MAX, Price, Reason, Stage, Terms
-from market.auctions.live import HALL
 from market.auctions.rules import Accepted
 from market.auctions.service import AuctionDetail, AuctionRow, By, Done, RecordLine, Scope
 
@@ -227,5 +226,4 @@ ROUTES = [
     award_auction,
     fail_auction,
     place_offer,
-    HALL,
 ]
