@@ -55,6 +55,12 @@ class NotFound(Problem):
     code, status, title = "not-found", 404, ("未找到", "Not found")
 
 
+class WrongMethod(Problem):
+    """The address exists, but not for this HTTP method; ``Allow`` names those that do."""
+
+    code, status, title = "wrong-method", 405, ("不支持的请求方法", "Method not allowed")
+
+
 class Refused(Problem):
     """A business rule says no; ``reason`` names which."""
 
@@ -96,6 +102,7 @@ PROBLEMS: Final[tuple[type[Problem], ...]] = (
     Unauthenticated,
     Forbidden,
     NotFound,
+    WrongMethod,
     Refused,
     Conflict,
     TooLarge,

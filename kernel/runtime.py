@@ -16,6 +16,7 @@ from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.commit.committer import Committer
 from kernel.db.database import Database
+from kernel.db.skew import Skew
 from kernel.live.halls import Halls
 from kernel.settings import Settings
 
@@ -41,6 +42,7 @@ class Kernel:
     halls: Halls
     sessions: Sessions
     limits: Limits
+    skew: Skew
 
 
 LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
@@ -81,6 +83,7 @@ async def open_kernel(
             halls=halls,
             sessions=Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s),
             limits=Limits(redis, clock),
+            skew=Skew(db, clock),
         )
         parts: tuple[Bus | Halls | Committer, ...] = (bus, halls, *committers)
         for part in parts:

@@ -1,39 +1,126 @@
 """The application, composed statically: every route, every kind of stream, every worker, by name."""
 
 from typing import Any, Final
-from uuid import UUID
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
-from kernel.access.actors import Actor
-from kernel.db.database import Database
+from budget.lines import api as budget_lines
+from budget.lines.service import BUDGET
+from catalog.agreements import api as agreements
+from catalog.agreements.service import AGREEMENT
+from catalog.classification import api as classification
+from catalog.classification.service import CLASSIFICATION
+from catalog.definitions.service import DEFINITION
+from catalog.offers import api as offers
+from catalog.offers.service import OFFER
+from catalog.products import api as products
+from catalog.products.service import PRODUCT
 from kernel.journal.streams import StreamKind
+from kernel.problems import WrongMethod
 from kernel.runtime import Kernel
+from kernel.web import openapi
 from kernel.web.edge import Edge
-from kernel.web.routes import TypedRoute
+from kernel.web.render import problem_response
+from market.auctions import api as auctions
+from market.auctions import live as auction_hall
+from market.auctions import worker as auction_worker
+from market.auctions.service import AUCTION
+from market.limits.service import SPENDING
+from market.orders import api as orders
+from market.orders.service import ORDER
+from portal.pages import Pages
+from portal.system import system_routes
+from portal.worker import Job
+from registries.organisations import api as organisations
+from registries.organisations.service import ORGANISATION
+from registries.regions import api as regions
+from registries.users import api as users
+from registries.users.service import USER, load_actor
 
 VERSION: Final = "0.1.0"
+TITLE: Final = "Zhecai (浙采)"
 
-API: Final[tuple[BaseRoute, ...]] = ()
-"""Every typed route and live hall."""
+API: Final[tuple[BaseRoute, ...]] = (
+    *system_routes(VERSION),
+    *users.ROUTES,
+    *organisations.ROUTES,
+    *regions.ROUTES,
+    *classification.ROUTES,
+    *agreements.ROUTES,
+    *budget_lines.ROUTES,
+    *products.ROUTES,
+    *offers.ROUTES,
+    *orders.ROUTES,
+    *auctions.ROUTES,
+    auction_hall.HALL,
+)
+"""Every route and every live hall."""
 
-KINDS: Final[tuple[StreamKind[Any, Any], ...]] = ()
+FRAMES: Final[tuple[Any, ...]] = auction_hall.FRAMES
+"""What goes over the WebSockets: part of the API document, so that the pages have types for it."""
+
+KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
+    ORGANISATION,
+    USER,
+    CLASSIFICATION,
+    DEFINITION,
+    PRODUCT,
+    AGREEMENT,
+    OFFER,
+    BUDGET,
+    SPENDING,
+    ORDER,
+    AUCTION,
+)
 """Every kind of stream, in the order in which ``zhecai verify`` checks them."""
 
+__all__ = ["API", "DUE", "KINDS", "VERSION", "api_document", "create_app", "load_actor"]
 
-async def load_actor(_db: Database, _user_id: UUID) -> Actor | None:
-    return None
+DUE: Final[tuple[Job, ...]] = (auction_worker.run_due,)
+"""What workers look for: each fires what is due and says how many."""
 
 
 def create_app(kernel: Kernel) -> ASGIApp:
     """Compose the application of one process."""
-    app = Starlette(routes=[*API])
+    document = api_document()
+
+    async def describe(_: Request) -> Response:
+        return JSONResponse(document)
+
+    routes = [*API, Route("/api/openapi.json", describe)]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+    app.router.default = _elsewhere(Pages())
     app.state.kernel = kernel
     return Edge(app, clock=kernel.clock)
 
 
-def operations() -> list[TypedRoute]:
-    """List the typed routes."""
-    return [route for route in API if isinstance(route, TypedRoute)]
+def _elsewhere(pages: ASGIApp) -> ASGIApp:
+    """Answer what is no route: with the web pages, or by hanging up."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await pages(scope, receive, send)
+        else:
+            await WebSocketClose(code=1008, reason="no such hall")(scope, receive, send)
+
+    return answer
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Render what Starlette itself refuses as a problem: in practice, the wrong method."""
+    assert isinstance(error, HTTPException)
+    problem = WrongMethod(
+        "这个地址不支持该请求方法。", "This address does not take that method.", headers=error.headers
+    )
+    return problem_response(problem, request)
+
+
+def api_document() -> dict[str, Any]:
+    """Describe the whole API as OpenAPI 3.1."""
+    return openapi.document(API, title=TITLE, version=VERSION, frames=FRAMES)

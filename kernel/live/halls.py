@@ -103,7 +103,7 @@ class Halls:
             try:
                 for ref in behind:
                     await self._read_on(ref, self._halls[ref])
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                 log.warning("halls.journal_away", error=repr(error))
                 await asyncio.sleep(POLL_S)
                 self._fall_behind(behind)
@@ -121,7 +121,7 @@ class Halls:
                 moved = await queries.moved(
                     self._database.pool, [(name, version) for name, (_, version) in known.items()]
                 )
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                 log.warning("halls.journal_away", error=repr(error))
                 continue
             self._fall_behind(known[name][0] for name in moved)

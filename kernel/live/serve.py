@@ -64,6 +64,7 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str) -> WebSock
         wire: Wire = websocket.scope["extensions"][EXTENSION]
         try:
             actor, token = await authenticate(websocket, kernel, action)
+            kernel.skew.check()
             entrance = await admit(kernel, actor, origin_of(websocket), websocket)
             hall = await kernel.halls.hall(entrance.ref, entrance.make_view)
         except Problem as problem:

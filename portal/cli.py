@@ -1,0 +1,54 @@
+"""The command line: ``zhecai COMMAND``, each command with help and examples."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from kernel.engines.errors import EngineError
+from kernel.problems import Problem
+from kernel.settings import SettingsError
+from portal.app import VERSION
+from portal.commands import demo, doctor, imports, migrate, openapi, serve, verify, worker
+
+COMMANDS = (demo, serve, worker, migrate, doctor, verify, imports, openapi)
+
+_FAILED = 1
+_MISUSED = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the whole command line."""
+    root = argparse.ArgumentParser(
+        prog="zhecai",
+        description="Zhecai (浙采): electronic tendering and online marketplace core for government procurement.",
+        epilog="Every setting is also a variable ZHECAI_NAME and a key of the TOML file that --config names; "
+        "`zhecai doctor` shows them all.",
+    )
+    root.add_argument("--version", action="version", version=f"zhecai {VERSION}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 done, 1 not done (and why was printed), 2 misused."""
+    errors = Console(stderr=True, highlight=False)
+    asked = parser().parse_args(arguments)
+    try:
+        status: int = asked.run(asked)
+    except SettingsError as error:
+        errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        return _MISUSED
+    except (EngineError, Problem) as error:
+        errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        return _FAILED
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

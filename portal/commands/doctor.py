@@ -1,0 +1,92 @@
+"""``zhecai doctor``: the settings with secrets masked, and whether what they name is there."""
+
+import argparse
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from kernel.clock import SystemClock
+from kernel.db.database import Database
+from kernel.db.skew import SKEW_S_MAX, Skew
+from kernel.engines.embedded import EmbeddedEngines
+from kernel.engines.errors import EngineError
+from kernel.settings import Settings
+from portal.app import VERSION
+from portal.commands.options import Parsers, command, serving, settings_of
+from portal.migrate import current_revision, newest_revision
+from portal.pages import STATIC
+from portal.server import listen
+from portal.server import run as run_loop
+
+_FREE_BYTES_MIN = 1 << 30
+Check = tuple[bool, str, str]
+
+
+def add(parsers: Parsers) -> None:
+    found = command(
+        parsers,
+        "doctor",
+        "Show every setting and check that the service can run.",
+        "zhecai doctor",
+        "zhecai doctor --data var",
+    )
+    serving(found)
+    found.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    console = Console(highlight=False)
+    table = Table("setting", "value", "from", title=f"zhecai {VERSION}, Python {platform.python_version()}")
+    for name, value, source in settings.describe():
+        table.add_row(name, value, source.value)
+    console.print(table)
+    good = True
+    for ok, what, detail in [*_machine(settings), *run_loop(_engines(settings))]:
+        good = good and ok
+        console.print(f"{'[green]✓[/]' if ok else '[red]✗[/]'} {what}: {detail}")
+    return 0 if good else 1
+
+
+def _machine(settings: Settings) -> Iterator[Check]:
+    yield sys.version_info >= (3, 11), "python", platform.python_version()
+    built = (STATIC / "index.html").is_file()
+    yield built, "web pages", "built" if built else "not built: run `make setup`"
+    directory = settings.data_dir
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    yield free >= _FREE_BYTES_MIN, "disk", f"{free / (1 << 30):.1f} GiB free below {settings.data_dir}"
+    try:
+        listen(settings).close()
+    except EngineError as error:
+        yield False, "port", " ".join(error.detail)
+    else:
+        yield True, "port", f"{settings.bind}:{settings.port} is free"
+
+
+async def _engines(settings: Settings) -> list[Check]:
+    found: list[Check] = []
+    try:
+        async with EmbeddedEngines(settings, SystemClock()) as engines:
+            database = Database(engines.database_url, role=None)
+            await database.open()
+            try:
+                found.append((True, "database", str(await database.pool.fetchval("select version()"))))
+                revision = await current_revision(engines.database_url)
+                newest = newest_revision()
+                note = "" if revision == newest else f", newest is {newest} (applied at the next start)"
+                found.append((True, "schema", f"{revision or 'empty'}{note}"))
+                offset_s = await Skew(database, SystemClock()).measure()
+                found.append((abs(offset_s) <= SKEW_S_MAX, "clock", f"{offset_s * 1000:+.1f} ms off the database"))
+            finally:
+                await database.close()
+    except EngineError as error:
+        found.append((False, "engines", " ".join(error.detail)))
+    except OSError as error:
+        found.append((False, "engines", f"{error}"))
+    return found

@@ -1,0 +1,252 @@
+"""
+Sets up the sample province through the services that a real one uses: nothing is written past the journal.
+
+Names, brands, goods and prices are invented; credit codes are well-formed but belong to nobody.
+"""
+
+import csv
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from importlib.resources import files
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from budget.lines import service as budget
+from budget.lines.rules import Appropriated
+from catalog.agreements import service as agreements
+from catalog.agreements.rules import Package, Subject, last_day_allowed
+from catalog.classification import service as classification
+from catalog.classification.service import EDITION
+from catalog.definitions import service as definitions
+from catalog.definitions.rules import (
+    Attribute,
+    BooleanAttribute,
+    ChoiceAttribute,
+    NumberAttribute,
+    TextAttribute,
+    Value,
+)
+from catalog.offers import service as offers
+from catalog.products import service as products
+from catalog.products.rules import Details
+from kernel.access.actors import Role, system_actor
+from kernel.clock import BEIJING
+from kernel.money import Fen, parse_yuan, scaled
+from kernel.problems import NotFound
+from kernel.runtime import Kernel
+from registries.organisations import service as organisations
+from registries.organisations.rules import Kind
+from registries.users import service as users
+
+PASSWORD: Final = "zhecai-demo-2026"  # noqa: S105 - of the sample province, printed at its start
+"""Every sample account has it."""
+
+ACTOR: Final = system_actor("demo")
+ZHEJIANG: Final = "330000"
+_QUOTA: Final = 500
+_STEP: Final = 2
+"""Each further seller of the same product asks so many per cent more."""
+
+
+class Body(NamedTuple):
+    """A sample organisation and the login of its one account."""
+
+    login: str
+    kind: Kind
+    name: str
+    credit_code: str
+    region: str
+    person: str
+
+
+BODIES: Final = (
+    Body("operator", Kind.OPERATOR, "浙江省政府采购中心（示例）", "12330000009900013J", ZHEJIANG, "沈运维"),
+    Body("supervisor", Kind.SUPERVISOR, "浙江省财政厅（示例）", "11330000009900021G", ZHEJIANG, "周监督"),
+    Body("supervisor-hz", Kind.SUPERVISOR, "杭州市财政局（示例）", "1133010000990003XD", "330100", "吴监督"),
+    Body("purchaser", Kind.PURCHASER, "杭州市第一示例中学", "1233010200990011XT", "330102", "陈采购"),
+    Body("purchaser2", Kind.PURCHASER, "浙江示例图书馆", "12330000009900128Q", ZHEJIANG, "林采购"),
+    Body("purchaser3", Kind.PURCHASER, "杭州市西湖区示例教育局", "11330106009900136J", "330106", "何采购"),
+    Body("supplier1", Kind.SUPPLIER, "杭州数源示例科技有限公司", "91330106MA9901012G", "330106", "王经理"),
+    Body("supplier2", Kind.SUPPLIER, "宁波启明示例办公设备有限公司", "91330203MA99010205", "330203", "李经理"),
+    Body("supplier3", Kind.SUPPLIER, "温州恒达示例电子有限公司", "91330302MA9901039Q", "330302", "赵经理"),
+    Body("supplier4", Kind.SUPPLIER, "绍兴云帆示例信息技术有限公司", "91330602MA99010473", "330602", "孙经理"),
+    Body("supplier5", Kind.SUPPLIER, "金华文汇示例办公用品有限公司", "91330702MA99010553", "330702", "钱经理"),
+    Body("supplier6", Kind.SUPPLIER, "嘉兴海川示例家具有限公司", "91330402MA9901063E", "330402", "郑经理"),
+)
+SUPPLIERS: Final = tuple(body for body in BODIES if body.kind is Kind.SUPPLIER)
+PURCHASERS: Final = tuple(body for body in BODIES if body.kind is Kind.PURCHASER)
+_ROLES: Final = {kind: Role(kind.value) for kind in Kind}
+
+_COMPUTER: Final[tuple[Attribute, ...]] = (
+    TextAttribute("cpu", "处理器", length_max=100),
+    NumberAttribute("memory_gb", "内存", "GB", required=True, maximum=4096),
+    NumberAttribute("storage_gb", "硬盘", "GB", required=True, maximum=100_000),
+    NumberAttribute("screen", "屏幕", "英寸", decimals=1, maximum=1_000),
+    ChoiceAttribute("os", "操作系统", ("国产操作系统", "其他", "无")),
+)
+_PRINTER: Final[tuple[Attribute, ...]] = (
+    NumberAttribute("ppm", "打印速度", "页/分钟", required=True, maximum=200),
+    BooleanAttribute("duplex", "自动双面", required=True),
+    BooleanAttribute("network", "网络打印"),
+)
+DEFINITIONS: Final = {
+    "A02010100": _COMPUTER,
+    "A02021000": _PRINTER,
+    "A02020400": _PRINTER,
+    "A02020100": _PRINTER,
+}
+
+_AGREEMENTS: Final = (
+    ("信息化及办公设备框架协议", "KJ-XXH", ("A0201", "A0202")),
+    ("办公家具框架协议", "KJ-JJ", ("A0501",)),
+)
+
+_BUDGETS: Final = (("信息化设备购置", "2000000.00"), ("办公设备与家具购置", "300000.00"))
+
+Tell = Callable[[str], None]
+
+
+async def is_set_up(kernel: Kernel) -> bool:
+    """Tell whether the sample province is there, whole: its last step is the budget of the last purchaser."""
+    try:
+        last = await organisations.by_credit_code(kernel, PURCHASERS[-1].credit_code)
+    except NotFound:
+        return False
+    purchaser = replace(ACTOR, organisation_id=last.organisation_id, region=last.region, roles=(Role.PURCHASER,))
+    lines = await budget.list_lines(kernel, purchaser, year=None, cursor=None, limit=len(_BUDGETS))
+    return len(lines.items) == len(_BUDGETS)
+
+
+async def set_up(kernel: Kernel, tell: Tell = lambda _: None) -> None:
+    """Set up the sample province in an empty database, telling each step."""
+    tell("品目分类与属性 · classification and attributes")
+    await classification.load_common_codes(kernel, ACTOR)
+    for code, attributes in DEFINITIONS.items():
+        await definitions.define_category(kernel, ACTOR, code=code, attributes=attributes)
+    tell("单位与账号 · organisations and accounts")
+    ids = {body.login: await _register(kernel, body) for body in BODIES}
+    tell("框架协议与商品 · framework agreements and goods")
+    await _stock_shelves(kernel, [ids[body.login] for body in SUPPLIERS])
+    tell("预算指标 · budget lines")
+    for number, body in enumerate(PURCHASERS, 1):
+        await _appropriate(kernel, number, ids[body.login], body.region)
+
+
+async def _register(kernel: Kernel, body: Body) -> UUID:
+    organisation_id = await organisations.register_organisation(
+        kernel, ACTOR, kind=body.kind, name=body.name, credit_code=body.credit_code, region=body.region
+    )
+    await users.create_user(
+        kernel,
+        ACTOR,
+        login=body.login,
+        name=body.person,
+        password=PASSWORD,
+        organisation_id=organisation_id,
+        roles=(_ROLES[body.kind],),
+    )
+    return organisation_id
+
+
+async def _stock_shelves(kernel: Kernel, suppliers: list[UUID]) -> None:
+    """Conclude the agreements and put every sample product on the shelf of its sellers."""
+    text = files("portal.demo").joinpath("goods.tsv").read_text("utf-8")
+    goods = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    today = kernel.clock.now().astimezone(BEIJING).date()
+    for title, prefix, groups in _AGREEMENTS:
+        mine = [row for row in goods if row["category"].startswith(groups)]
+        packages = await _packages(kernel, mine, suppliers)
+        first = date(today.year, 1, 1)
+        agreement_id = await agreements.conclude_agreement(
+            kernel,
+            ACTOR,
+            number=f"{prefix}-{today.year}-01",
+            title=f"{today.year}年度浙江省{title}（示例）",
+            organiser=BODIES[0].name,
+            subject=Subject.GOODS,
+            valid_from=first,
+            valid_to=last_day_allowed(Subject.GOODS, first),
+            regions=(ZHEJIANG,),
+            packages=tuple(packages.values()),
+        )
+        for row in mine:
+            await _offer(kernel, row, suppliers, agreement_id, packages[row["category"]].number)
+
+
+async def _packages(kernel: Kernel, goods: list[dict[str, str]], suppliers: list[UUID]) -> dict[str, Package]:
+    """Make one package for each category: its price limit is the dearest market price, its suppliers the sellers."""
+    packages: dict[str, Package] = {}
+    for code in dict.fromkeys(row["category"] for row in goods):
+        mine = [row for row in goods if row["category"] == code]
+        path = await classification.path_of(kernel, EDITION, code)
+        sellers = sorted({int(number) for row in mine for number in row["sellers"].split(",")})
+        packages[code] = Package(
+            number=len(packages) + 1,
+            name=path[-1].name,
+            edition=EDITION,
+            category_code=code,
+            max_unit_price_fen=max(parse_yuan(row["market_yuan"]) for row in mine),
+            suppliers=tuple(suppliers[number - 1] for number in sellers),
+        )
+    return packages
+
+
+async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], agreement_id: UUID, package: int) -> None:
+    path = await classification.path_of(kernel, EDITION, row["category"])
+    market = parse_yuan(row["market_yuan"])
+    details = Details(
+        edition=EDITION,
+        category_code=row["category"],
+        category_name=path[-1].name,
+        name=row["name"],
+        unit=row["unit"],
+        brand=row["brand"],
+        model=row["model"],
+        attributes=dict(_attribute(pair) for pair in row["attributes"].split(";") if pair),
+        market_price_fen=market,
+    )
+    product_id = await products.create_product(kernel, ACTOR, details)
+    for place, number in enumerate(row["sellers"].split(",")):
+        agreed = _share(market, 92 + _STEP * place)
+        await offers.list_offer(
+            kernel,
+            ACTOR,
+            product_id=product_id,
+            supplier_id=suppliers[int(number) - 1],
+            agreement_id=agreement_id,
+            package=package,
+            agreement_price_fen=agreed,
+            price_fen=_share(agreed, 98) if place == 0 else agreed,
+            quota=_QUOTA,
+            regions=(ZHEJIANG,),
+        )
+
+
+def _share(amount: Fen, per_cent: int) -> Fen:
+    return scaled(amount, Decimal(min(per_cent, 100)) / 100)
+
+
+def _attribute(pair: str) -> tuple[str, Value]:
+    name, _, text = pair.partition("=")
+    if text in {"是", "否"}:
+        return name, text == "是"
+    return name, int(text) if text.isascii() and text.isdigit() else text
+
+
+async def _appropriate(kernel: Kernel, number: int, organisation_id: UUID, region: str) -> None:
+    at = kernel.clock.now()
+    year = at.astimezone(BEIJING).year
+    for place, (name, yuan) in enumerate(_BUDGETS, 1):
+        line = Appropriated(
+            number=f"{region}-{year}-{number:02d}{place:02d}",
+            name=name,
+            year=year,
+            organisation_id=organisation_id,
+            region=region,
+            amount_fen=parse_yuan(yuan),
+            document=f"浙财预〔{year}〕{number}号（示例）",
+        )
+        await budget.appropriate(kernel, ACTOR, line, origin="local", at=at)

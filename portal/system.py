@@ -1,0 +1,91 @@
+"""What the service says of itself: health, readiness, metrics, its API, its problems."""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from kernel.access.table import Action
+from kernel.db.skew import SKEW_S_MAX
+from kernel.problems import PROBLEMS, NotFound, Problem
+from kernel.runtime import Kernel
+from kernel.web.context import Context
+from kernel.web.edge import Failed
+from kernel.web.render import english, problem_response
+from kernel.web.routes import op
+
+_READY_LIMIT_S: Final = 2.0
+
+
+class SystemOut(msgspec.Struct, frozen=True):
+    """The server's time and what kind of site this is."""
+
+    version: str
+    now: datetime
+    demo: bool
+
+
+def system_routes(version: str) -> list[BaseRoute]:
+    """Make the routes that belong to no area."""
+
+    @op("GET", "/api/system", action=Action.SYSTEM_READ, tag="system", summary="Time and version of the server")
+    async def get_system(ctx: Context) -> SystemOut:
+        return SystemOut(version, ctx.received_at, ctx.kernel.settings.demo)
+
+    return [
+        get_system,
+        Route("/healthz", _health),
+        Route("/readyz", _ready),
+        Route("/metrics", _metrics),
+        Route("/problems/{code}", _problem),
+    ]
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _ready(request: Request) -> Response:
+    """Answer 200 when both engines answer and the clock is right, else 503 with what is wrong."""
+    kernel: Kernel = request.app.state.kernel
+    faults: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(_READY_LIMIT_S):
+            await kernel.db.pool.fetchval("select 1")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        faults["database"] = repr(error)
+    try:
+        async with asyncio.timeout(_READY_LIMIT_S):
+            await kernel.redis.ping()
+    except (RedisError, OSError, TimeoutError) as error:
+        faults["redis"] = repr(error)
+    if abs(kernel.skew.offset_s) > SKEW_S_MAX:
+        faults["clock"] = f"{kernel.skew.offset_s:+.3f} s off the database"
+    return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200)
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _problem(request: Request) -> Response:
+    """Explain a problem type to whoever follows the link in a problem document."""
+    code = request.path_params["code"]
+    known: tuple[type[Problem], ...] = (*PROBLEMS, Failed)
+    for problem in known:
+        if problem.code == code:
+            zh, en = problem.title
+            title = f"{en} · {zh}" if english(request) else f"{zh} · {en}"
+            meaning = (problem.__doc__ or "").strip()
+            return HTMLResponse(
+                f"<!doctype html><html lang='zh-CN'><meta charset='utf-8'><title>{title}</title>"
+                f"<h1>{title}</h1><p>{problem.status} · {code}</p><p lang='en'>{meaning}</p></html>",
+                headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+            )
+    return problem_response(NotFound("没有这种问题类型。", "There is no such type of problem."), request)

@@ -1,0 +1,59 @@
+"""The worker: fires what falls due. Any number may run; firing twice is harmless."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from kernel.commit import keys
+from kernel.runtime import Kernel
+
+Job = Callable[[Kernel], Awaitable[int]]
+
+TICK_S: Final = 0.1
+"""How late something due may be noticed."""
+_HOUSEKEEPING_S: Final = 30.0
+_KEYS_KEPT: Final = timedelta(days=7)
+_REST_AFTER_FAILURE_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+async def run_worker(kernel: Kernel, jobs: tuple[Job, ...]) -> None:
+    """Run ``jobs`` every ``TICK_S`` until cancelled; each returns how many things it fired."""
+    housekept_s = float("-inf")
+    while True:
+        try:
+            for job in jobs:
+                while await job(kernel):
+                    pass
+            if kernel.clock.monotonic_s() - housekept_s > _HOUSEKEEPING_S:
+                await _keep_house(kernel)
+                housekept_s = kernel.clock.monotonic_s()
+        except Exception:
+            log.exception("worker.failed")
+            await asyncio.sleep(_REST_AFTER_FAILURE_S)
+        await asyncio.sleep(TICK_S)
+
+
+@contextlib.asynccontextmanager
+async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
+    """Run a worker beside whatever is done inside."""
+    task = asyncio.create_task(run_worker(kernel, jobs), name="worker")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_house(kernel: Kernel) -> None:
+    """Measure the clock, forget old sessions and old answers."""
+    offset_s = await kernel.skew.measure()
+    log.debug("clock.measured", offset_s=round(offset_s, 6))
+    await kernel.sessions.sweep()
+    async with kernel.db.pool.acquire() as connection:
+        await keys.forget(connection, kernel.clock.now() - _KEYS_KEPT)
