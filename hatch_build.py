@@ -105,7 +105,10 @@ class WebPages(BuildHookInterface[Any]):
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    if sys.argv[1:2] == ["npm"]:
-        run_npm(here, sys.argv[2:])
-    else:
-        build(here, lambda text: print(text, file=sys.stderr))  # noqa: T201 - a command
+    try:
+        if sys.argv[1:2] == ["npm"]:
+            run_npm(here, sys.argv[2:])
+        else:
+            build(here, lambda text: print(text, file=sys.stderr))  # noqa: T201 - a command
+    except subprocess.CalledProcessError as error:  # npm has said what is wrong
+        sys.exit(error.returncode)
