@@ -8,6 +8,7 @@ import { session } from "./state/session.ts";
 import { ownTitle } from "./state/title.ts";
 
 const routes: RouteRecordRaw[] = [
+  { path: "/catalog", redirect: "/catalogue" },
   { path: "/", name: "home", component: () => import("./pages/home/HomePage.vue"), meta: { title: "home" } },
   {
     path: "/login",
@@ -37,7 +38,7 @@ const routes: RouteRecordRaw[] = [
   {
     path: "/cart",
     name: "cart",
-    component: () => import("./pages/orders/CartPage.vue"),
+    component: () => import("./pages/cart/CartPage.vue"),
     meta: { title: "cart", parent: "catalogue", roles: ["purchaser"] },
   },
   {

@@ -3,10 +3,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 
 import { learnFromDateHeader } from "../lib/time.ts";
 import { connection } from "../state/connection.ts";
-import type { PendingPaths } from "./pending";
-import type { paths as ServicePaths } from "./schema";
-
-type paths = ServicePaths & PendingPaths;
+import type { paths } from "./schema";
 
 /** A problem document (RFC 9457) as the service sends it; members beyond these depend on its type. */
 export interface Problem {

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Time and version of the server */
+        get: operations["get_system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions": {
         parameters: {
             query?: never;
@@ -56,23 +73,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/regions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the regions (GB/T 2260) */
-        get: operations["list_regions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/organisations": {
         parameters: {
             query?: never;
@@ -107,6 +107,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/regions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the regions (GB/T 2260) */
+        get: operations["list_regions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/classification": {
         parameters: {
             query?: never;
@@ -133,6 +150,74 @@ export interface paths {
         };
         /** Read a category */
         get: operations["get_category"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List framework agreements by number */
+        get: operations["list_agreements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agreements/{agreement_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a framework agreement */
+        get: operations["get_agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/budget-lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List budget lines / 预算指标列表 */
+        get: operations["list_budget_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/budget-lines/{budget_line_id}/postings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the double entries of a budget line / 预算指标流水 */
+        get: operations["list_budget_postings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -201,40 +286,6 @@ export interface paths {
         };
         /** Read a product */
         get: operations["get_product"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/agreements": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List framework agreements by number */
-        get: operations["list_agreements"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/agreements/{agreement_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Read a framework agreement */
-        get: operations["get_agreement"];
         put?: never;
         post?: never;
         delete?: never;
@@ -356,40 +407,6 @@ export interface paths {
         put?: never;
         /** Take an own offer off the shelf */
         post: operations["unshelve_offer"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/budget-lines": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List budget lines / 预算指标列表 */
-        get: operations["list_budget_lines"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/budget-lines/{budget_line_id}/postings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the double entries of a budget line / 预算指标流水 */
-        get: operations["list_budget_postings"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -567,10 +584,201 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auctions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List auctions / 竞价列表 */
+        get: operations["list_auctions"];
+        put?: never;
+        /** Draft an auction / 新建竞价 */
+        post: operations["create_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an auction / 竞价详情 */
+        get: operations["get_auction"];
+        /** Replace the terms of a draft / 修改竞价草稿 */
+        put: operations["edit_auction"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Replay the record of a closed auction from the journal / 竞价记录 */
+        get: operations["get_auction_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publish a draft / 发布竞价 */
+        post: operations["publish_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraw what has not started / 撤回竞价 */
+        post: operations["withdraw_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a running auction / 暂停竞价 */
+        post: operations["pause_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a paused auction / 恢复竞价 */
+        post: operations["resume_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/award": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Award to the first of the ranking / 定标 */
+        post: operations["award_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Declare a closed or paused auction failed / 流标 */
+        post: operations["fail_auction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Offer a price / 报价 */
+        post: operations["place_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accepted
+         * @description The answer to an accepted offer. ``best_fen`` and ``rank`` are there as far as the terms let bidders see them.
+         *
+         *     For an offer sent again ``version`` is that of the first time, the rest is as of now; ``closes_at`` is empty
+         *     while the auction is paused.
+         */
+        Accepted: {
+            /** @enum {unknown} */
+            type: "accepted";
+            key: string;
+            version: number;
+            price_fen: number;
+            closes_at: string | null;
+            /** @default null */
+            best_fen?: number | null;
+            /** @default null */
+            rank?: number | null;
+        };
         /**
          * Account
          * @description Where a line's money is; ``appropriated`` is the contra account that it comes from.
@@ -592,6 +800,12 @@ export interface components {
             roles: components["schemas"]["Role"][];
         };
         /**
+         * Admission
+         * @description Who may bid.
+         * @enum {unknown}
+         */
+        Admission: "agreement" | "invited";
+        /**
          * AgreementOut
          * @description A framework agreement.
          */
@@ -609,6 +823,72 @@ export interface components {
             regions: string[];
             status: components["schemas"]["catalog.agreements.rules.Status"];
             packages: components["schemas"]["PackageOut"][];
+        };
+        /**
+         * AuctionDetail
+         * @description An auction with its terms. ``terms.invited`` is empty and ``invited`` absent for all but the purchaser.
+         *
+         *     ``server_at`` is when it was read: what is live comes from the hall.
+         */
+        AuctionDetail: {
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            version: number;
+            /** Format: uuid */
+            purchaser_id: string;
+            purchaser_name: string;
+            region: string;
+            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
+            terms: components["schemas"]["market.auctions.lifecycle.Terms"];
+            created_at: string;
+            published_at: string | null;
+            closes_at: string | null;
+            remaining_ms: number | null;
+            extensions: number;
+            short_extended: boolean;
+            bidders: number;
+            offers: number;
+            best_fen: number | null;
+            admitted: number;
+            hosting: boolean;
+            you: components["schemas"]["You"] | null;
+            invited: components["schemas"]["Invited"][];
+            winner: string | null;
+            awarded_fen: number | null;
+            ended_at: string | null;
+            cause: components["schemas"]["Cause"] | null;
+            reason: string;
+            server_at: string;
+        };
+        /**
+         * AuctionRow
+         * @description An auction as lists show it.
+         *
+         *     ``best_fen`` is there for the purchaser, for all once the close has come, and before that as far as the terms
+         *     let bidders see it. ``admitted`` tells whether the caller may bid.
+         */
+        AuctionRow: {
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            title: string;
+            /** Format: uuid */
+            purchaser_id: string;
+            purchaser_name: string;
+            region: string;
+            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
+            starts_at: string;
+            closes_at: string | null;
+            ceiling_fen: number;
+            visibility: components["schemas"]["Visibility"];
+            bidders: number;
+            offers: number;
+            best_fen: number | null;
+            admitted: boolean;
+            created_at: string;
+            published_at: string | null;
+            ended_at: string | null;
         };
         /**
          * BrandFacet
@@ -671,6 +951,12 @@ export interface components {
             children: number;
         };
         /**
+         * Cause
+         * @description Why an auction failed.
+         * @enum {unknown}
+         */
+        Cause: "no-offer" | "purchaser" | "short-of-bidders";
+        /**
          * Compared
          * @description Products side by side; ``attributes`` names every attribute that one of them states.
          */
@@ -694,6 +980,37 @@ export interface components {
             password: string;
         };
         /**
+         * Done
+         * @description Where an auction stands after an act.
+         */
+        Done: {
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            version: number;
+            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
+        };
+        /**
+         * ExtendFrom
+         * @description From where an extension is counted.
+         * @enum {unknown}
+         */
+        ExtendFrom: "close" | "offer";
+        /**
+         * Extension
+         * @description An accepted offer at most ``window_s`` before the close moves it, ``extensions_max`` times at most.
+         */
+        Extension: {
+            /** @default 180 */
+            window_s?: number;
+            /** @default 180 */
+            extend_by_s?: number;
+            /** @default 20 */
+            extensions_max?: number;
+            /** @default offer */
+            extend_from?: components["schemas"]["ExtendFrom"];
+        };
+        /**
          * FacetsOut
          * @description Counts over the first ``total`` matches; ``more`` says that there are more.
          */
@@ -703,6 +1020,193 @@ export interface components {
             categories: components["schemas"]["CategoryFacet"][];
             brands: components["schemas"]["BrandFacet"][];
             suppliers: components["schemas"]["SupplierFacet"][];
+        };
+        /**
+         * HallDelta
+         * @description What changed in versions ``after`` < v <= ``version``: the scene as it is now, and the offers between.
+         */
+        HallDelta: {
+            /** @enum {unknown} */
+            type: "delta";
+            after: number;
+            version: number;
+            scene: components["schemas"]["HallScene"];
+            offers: components["schemas"]["HallLine"][];
+            left_out: number;
+            notices: components["schemas"]["HallNotice"][];
+            /** @default null */
+            you?: components["schemas"]["You"] | null;
+        };
+        /**
+         * HallLine
+         * @description One accepted offer; ``best`` tells that it was the lowest when it came.
+         */
+        HallLine: {
+            version: number;
+            at: string;
+            label: number;
+            /** @default null */
+            price_fen?: number | null;
+            /** @default false */
+            best?: boolean;
+        };
+        /**
+         * HallNotice
+         * @description Something that everybody is told: ``kind`` is started, moved, extended, paused, resumed, closed and so on.
+         */
+        HallNotice: {
+            version: number;
+            at: string;
+            kind: string;
+            /** @default null */
+            closes_at?: string | null;
+            /** @default null */
+            reason?: string | null;
+        };
+        /**
+         * HallOffer
+         * @description An offer. ``resent`` says that an earlier try with this key may have arrived.
+         */
+        HallOffer: {
+            /** @enum {unknown} */
+            type: "offer";
+            key: string;
+            price_fen: number;
+            /** @default false */
+            resent?: boolean;
+        };
+        /**
+         * HallPing
+         * @description A question for the time; ``sent`` is the client's own and comes back as it is.
+         */
+        HallPing: {
+            /** @enum {unknown} */
+            type: "ping";
+            sent: number;
+        };
+        /**
+         * HallPlace
+         * @description One step of the ladder, best first; ``price_fen`` where it may be seen, ``name`` after the award.
+         */
+        HallPlace: {
+            label: number;
+            /** @default null */
+            price_fen?: number | null;
+            /** @default null */
+            name?: string | null;
+        };
+        /**
+         * HallPong
+         * @description The answer to a ping: ``at`` is the server's time, from which a client derives its offset.
+         */
+        HallPong: {
+            /** @enum {unknown} */
+            type: "pong";
+            sent: number;
+            at: string;
+        };
+        /**
+         * HallRefused
+         * @description An offer that was not accepted. ``retry`` tells that the same offer may be sent again as it is.
+         */
+        HallRefused: {
+            /** @enum {unknown} */
+            type: "refused";
+            key: string;
+            reason: string;
+            detail_zh: string;
+            detail_en: string;
+            /** @default null */
+            highest_allowed_fen?: number | null;
+            /** @default false */
+            retry?: boolean;
+        };
+        /**
+         * HallScene
+         * @description Where things stand. ``ladder`` is absent where ranks may not be seen, and ends after ``LADDER_MAX`` places.
+         */
+        HallScene: {
+            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
+            bidders: number;
+            offers: number;
+            extensions: number;
+            /** @default null */
+            closes_at?: string | null;
+            /** @default null */
+            remaining_ms?: number | null;
+            /** @default false */
+            short_extended?: boolean;
+            /** @default null */
+            best_fen?: number | null;
+            /** @default null */
+            best_label?: number | null;
+            /** @default null */
+            ladder?: components["schemas"]["HallPlace"][] | null;
+            /** @default null */
+            winner?: components["schemas"]["HallPlace"] | null;
+            /** @default null */
+            cause?: components["schemas"]["Cause"] | null;
+            /** @default  */
+            reason?: string;
+        };
+        /**
+         * HallSnapshot
+         * @description Everything at ``version``: the first frame, and the first after a long absence.
+         */
+        HallSnapshot: {
+            /** @enum {unknown} */
+            type: "snapshot";
+            version: number;
+            number: string;
+            title: string;
+            purchaser_name: string;
+            audience: components["schemas"]["kernel.live.audience.Standing"];
+            terms: components["schemas"]["HallTerms"];
+            scene: components["schemas"]["HallScene"];
+            offers: components["schemas"]["HallLine"][];
+            left_out: number;
+            notices: components["schemas"]["HallNotice"][];
+            /** @default null */
+            you?: components["schemas"]["You"] | null;
+        };
+        /**
+         * HallTerms
+         * @description The terms that bidding goes by; they do not change while there is a hall.
+         */
+        HallTerms: {
+            starts_at: string;
+            duration_s: number;
+            ceiling_fen: number;
+            step: components["schemas"]["market.auctions.lifecycle.Step"];
+            step_from: components["schemas"]["StepFrom"];
+            extension: components["schemas"]["Extension"];
+            visibility: components["schemas"]["Visibility"];
+            bidders_min: number;
+        };
+        /** Invited */
+        Invited: {
+            /** Format: uuid */
+            organisation_id: string;
+            name: string;
+        };
+        /**
+         * Item
+         * @description What is bought: free text, or a product of the catalogue whose name and specification are frozen here.
+         *
+         *     ``quantity`` counts ``unit``. The service fills ``product_version``, ``name``, ``spec`` and ``unit`` of a product.
+         */
+        Item: {
+            quantity: number;
+            /** @default  */
+            name?: string;
+            /** @default  */
+            unit?: string;
+            /** @default  */
+            spec?: string;
+            /** @default null */
+            product_id?: string | null;
+            /** @default null */
+            product_version?: number | null;
         };
         /**
          * Kind
@@ -779,6 +1283,17 @@ export interface components {
             details: {
                 [key: string]: string;
             };
+        };
+        /**
+         * OfferIn
+         * @description A price for the whole, in fen. ``Idempotency-Key`` is the offer's key.
+         *
+         *     ``resent`` says that an earlier try with this key, perhaps in the hall, may have arrived.
+         */
+        OfferIn: {
+            price_fen: number;
+            /** @default false */
+            resent?: boolean;
         };
         /**
          * OfferLine
@@ -862,15 +1377,15 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             version: number;
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["market.orders.lifecycle.Stage"];
             placed_at: string;
             changed_at: string;
             reason: string;
             ended_by: components["schemas"]["Side"] | null;
             carrier: string;
             tracking: string;
-            terms: components["schemas"]["Terms"];
-            steps: components["schemas"]["Step"][];
+            terms: components["schemas"]["market.orders.lifecycle.Terms"];
+            steps: components["schemas"]["market.orders.lifecycle.Step"][];
             timeline: components["schemas"]["Moment"][];
         };
         /**
@@ -915,7 +1430,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             number: string;
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["market.orders.lifecycle.Stage"];
             /** Format: uuid */
             purchaser_id: string;
             purchaser_name: string;
@@ -959,6 +1474,14 @@ export interface components {
          */
         Page_AgreementOut_: {
             items: components["schemas"]["AgreementOut"][];
+            next: string | null;
+        };
+        /**
+         * Page[AuctionRow]
+         * @description Some rows of a list, and the cursor of the page behind them (``None`` at the end).
+         */
+        Page_AuctionRow_: {
+            items: components["schemas"]["AuctionRow"][];
             next: string | null;
         };
         /**
@@ -1007,6 +1530,14 @@ export interface components {
          */
         Page_ProductRow_: {
             items: components["schemas"]["ProductRow"][];
+            next: string | null;
+        };
+        /**
+         * Page[RecordLine]
+         * @description Some rows of a list, and the cursor of the page behind them (``None`` at the end).
+         */
+        Page_RecordLine_: {
+            items: components["schemas"]["RecordLine"][];
             next: string | null;
         };
         /**
@@ -1065,7 +1596,7 @@ export interface components {
             orders: components["schemas"]["PreviewOrder"][];
             total_fen: number;
             budget_available_fen: number | null;
-            limits: components["schemas"]["Standing"][];
+            limits: components["schemas"]["market.limits.rules.Standing"][];
             problems: components["schemas"]["PreviewProblem"][];
             ok: boolean;
         };
@@ -1223,6 +1754,28 @@ export interface components {
             note?: string;
         };
         /**
+         * RecordLine
+         * @description One entry of an auction's record, as the journal has it; ``leaf`` is its hash, in hex.
+         */
+        RecordLine: {
+            version: number;
+            at: string;
+            kind: string;
+            leaf: string;
+            /** @default null */
+            label?: number | null;
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            price_fen?: number | null;
+            /** @default null */
+            closes_at?: string | null;
+            /** @default null */
+            reason?: string | null;
+            /** @default null */
+            cause?: components["schemas"]["Cause"] | null;
+        };
+        /**
          * Region
          * @description One code.
          *
@@ -1252,11 +1805,25 @@ export interface components {
             regions: string[];
         };
         /**
+         * RemarkIn
+         * @description A remark for the record, if any.
+         */
+        RemarkIn: {
+            /** @default  */
+            reason?: string;
+        };
+        /**
          * Role
          * @description What somebody acts as. One account may have several.
          * @enum {unknown}
          */
         Role: "operator" | "public" | "purchaser" | "supervisor" | "supplier";
+        /**
+         * Scope
+         * @description Which auctions a list shows.
+         * @enum {unknown}
+         */
+        Scope: "all" | "ended" | "invited" | "mine" | "open";
         /**
          * SessionOut
          * @description A session; a browser need not keep the token, it has the cookie.
@@ -1277,6 +1844,12 @@ export interface components {
             tracking?: string;
         };
         /**
+         * Shortfall
+         * @description What becomes of an auction that stays short of bidders after its one extension.
+         * @enum {unknown}
+         */
+        Shortfall: "accept" | "fail";
+        /**
          * Side
          * @description Which party to the order somebody acts for.
          * @enum {unknown}
@@ -1289,30 +1862,6 @@ export interface components {
          */
         Sort: "-price" | "name" | "newest" | "price" | "relevance";
         /**
-         * Stage
-         * @description Where an order stands.
-         * @enum {unknown}
-         */
-        Stage: "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
-        /**
-         * Standing
-         * @description Where a placement stands against one limit; amounts in fen.
-         *
-         *     ``group`` is ``edition/beginning of the code``; ``order_fen`` is what is to be ordered, ``year_fen`` what
-         *     was ordered before in the same year.
-         */
-        Standing: {
-            group: string;
-            order_fen: number;
-            order_max_fen: number;
-            year_fen: number;
-            year_max_fen: number;
-            /** Format: date */
-            effective_from: string;
-            verified: boolean;
-            source: string;
-        };
-        /**
          * Stated
          * @description An attribute with its value as people read it.
          */
@@ -1322,11 +1871,11 @@ export interface components {
             text: string;
         };
         /**
-         * Step
-         * @description What moves an order from one stage to the next.
+         * StepFrom
+         * @description Which price an offer must undercut by the step.
          * @enum {unknown}
          */
-        Step: "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
+        StepFrom: "best" | "own";
         /**
          * StepIn
          * @description A step that needs nothing said.
@@ -1339,7 +1888,7 @@ export interface components {
         Stepped: {
             /** Format: uuid */
             order_id: string;
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["market.orders.lifecycle.Stage"];
         };
         /**
          * Subject
@@ -1367,10 +1916,171 @@ export interface components {
             name: string;
         };
         /**
+         * SystemOut
+         * @description The server's time and what kind of site this is.
+         */
+        SystemOut: {
+            version: string;
+            now: string;
+            demo: boolean;
+        };
+        /**
+         * Visibility
+         * @description What bidders, and so the public, see of others' offers while the auction runs.
+         * @enum {unknown}
+         */
+        Visibility: "best" | "both" | "rank";
+        /**
+         * You
+         * @description A bidder's own place: ``label`` is empty before the first offer, ``rank`` also where the terms hide it.
+         *
+         *     ``highest_allowed_fen`` is what the next offer may be at most; below 1 no lower offer is possible.
+         */
+        You: {
+            highest_allowed_fen: number;
+            /** @default null */
+            label?: number | null;
+            /** @default null */
+            price_fen?: number | null;
+            /** @default null */
+            rank?: number | null;
+            /** @default 0 */
+            offers?: number;
+        };
+        /**
+         * Status
+         * @description Whether the agreement stands; whether it is valid on a day is :func:`valid_on`.
+         * @enum {unknown}
+         */
+        "catalog.agreements.rules.Status": "concluded" | "terminated";
+        /**
+         * ReasonIn
+         * @description Why.
+         */
+        "catalog.offers.api.ReasonIn": {
+            reason: string;
+        };
+        /**
+         * Status
+         * @description Whether a product may be offered.
+         * @enum {unknown}
+         */
+        "catalog.products.rules.Status": "active" | "withdrawn";
+        /**
+         * Standing
+         * @description As what somebody watches.
+         * @enum {unknown}
+         */
+        "kernel.live.audience.Standing": "bidder" | "host" | "public";
+        /**
+         * ReasonIn
+         * @description Why: everybody can read it in the record.
+         */
+        "market.auctions.api.ReasonIn": {
+            reason: string;
+        };
+        /**
+         * Stage
+         * @description Where an auction stands.
+         * @enum {unknown}
+         */
+        "market.auctions.lifecycle.Stage": "awarded" | "closed" | "draft" | "failed" | "live" | "paused" | "published";
+        /**
+         * Step
+         * @description The least reduction (最小降幅): an amount in fen, or a ratio in basis points of the price undercut.
+         */
+        "market.auctions.lifecycle.Step": {
+            /** @default null */
+            amount_fen?: number | null;
+            /** @default null */
+            ratio_bp?: number | null;
+        };
+        /**
+         * Terms
+         * @description What the purchaser lays down before publication; frozen from then on. Prices are for the whole.
+         *
+         *     Admission by agreement is by one package of it, or by any where ``agreement_package`` is empty.
+         */
+        "market.auctions.lifecycle.Terms": {
+            title: string;
+            items: components["schemas"]["Item"][];
+            ceiling_fen: number;
+            step: components["schemas"]["market.auctions.lifecycle.Step"];
+            /** Format: date-time */
+            starts_at: string;
+            duration_s: number;
+            /** @default own */
+            step_from?: components["schemas"]["StepFrom"];
+            /**
+             * @default {
+             *       "window_s": 180,
+             *       "extend_by_s": 180,
+             *       "extensions_max": 20,
+             *       "extend_from": "offer"
+             *     }
+             */
+            extension?: components["schemas"]["Extension"];
+            /** @default both */
+            visibility?: components["schemas"]["Visibility"];
+            /** @default invited */
+            admission?: components["schemas"]["Admission"];
+            /** @default [] */
+            invited?: string[];
+            /** @default null */
+            agreement_id?: string | null;
+            /** @default null */
+            agreement_package?: number | null;
+            /** @default 3 */
+            bidders_min?: number;
+            /** @default 300 */
+            short_extension_s?: number;
+            /** @default fail */
+            shortfall?: components["schemas"]["Shortfall"];
+            /** @default  */
+            note?: string;
+        };
+        /**
+         * Standing
+         * @description Where a placement stands against one limit; amounts in fen.
+         *
+         *     ``group`` is ``edition/beginning of the code``; ``order_fen`` is what is to be ordered, ``year_fen`` what
+         *     was ordered before in the same year.
+         */
+        "market.limits.rules.Standing": {
+            group: string;
+            order_fen: number;
+            order_max_fen: number;
+            year_fen: number;
+            year_max_fen: number;
+            /** Format: date */
+            effective_from: string;
+            verified: boolean;
+            source: string;
+        };
+        /**
+         * ReasonIn
+         * @description A step that needs a reason.
+         */
+        "market.orders.api.ReasonIn": {
+            reason: string;
+        };
+        /**
+         * Stage
+         * @description Where an order stands.
+         * @enum {unknown}
+         */
+        "market.orders.lifecycle.Stage": "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
+        /**
+         * Step
+         * @description What moves an order from one stage to the next.
+         * @enum {unknown}
+         */
+        "market.orders.lifecycle.Step": "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
+        /**
          * Terms
          * @description All that an order froze when it was placed; ``region`` is where to deliver, ``year`` the fiscal year.
          */
-        Terms: {
+        "market.orders.lifecycle.Terms": {
             number: string;
             /** Format: uuid */
             purchaser_id: string;
@@ -1394,32 +2104,6 @@ export interface components {
         };
         /**
          * Status
-         * @description Whether the agreement stands; whether it is valid on a day is :func:`valid_on`.
-         * @enum {unknown}
-         */
-        "catalog.agreements.rules.Status": "concluded" | "terminated";
-        /**
-         * ReasonIn
-         * @description Why.
-         */
-        "catalog.offers.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Status
-         * @description Whether a product may be offered.
-         * @enum {unknown}
-         */
-        "catalog.products.rules.Status": "active" | "withdrawn";
-        /**
-         * ReasonIn
-         * @description A step that needs a reason.
-         */
-        "market.orders.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Status
          * @description Whether the organisation may trade.
          * @enum {unknown}
          */
@@ -1439,6 +2123,44 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Time and version of the server */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemOut"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     open_session: {
         parameters: {
             query?: never;
@@ -1649,44 +2371,6 @@ export interface operations {
             };
         };
     };
-    list_regions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description List the regions (GB/T 2260) */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Regions"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
     list_organisations: {
         parameters: {
             query?: {
@@ -1797,6 +2481,44 @@ export interface operations {
             };
         };
     };
+    list_regions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List the regions (GB/T 2260) */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Regions"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     list_categories: {
         parameters: {
             query?: {
@@ -1866,6 +2588,247 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CategoryOut"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_agreements: {
+        parameters: {
+            query?: {
+                valid?: boolean;
+                supplier?: string | null;
+                region?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List framework agreements by number */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AgreementOut_"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Read a framework agreement */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementOut"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_budget_lines: {
+        parameters: {
+            query?: {
+                year?: number | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List budget lines / 预算指标列表 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LineRow_"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_budget_postings: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                budget_line_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List the double entries of a budget line / 预算指标流水 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PostingRow_"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
             /** @description forbidden */
@@ -2097,117 +3060,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProductOut"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description not-found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
-    list_agreements: {
-        parameters: {
-            query?: {
-                valid?: boolean;
-                supplier?: string | null;
-                region?: string;
-                cursor?: string | null;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description List framework agreements by number */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_AgreementOut_"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
-    get_agreement: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agreement_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Read a framework agreement */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AgreementOut"];
                 };
             };
             /** @description forbidden */
@@ -2854,136 +3706,6 @@ export interface operations {
             };
         };
     };
-    list_budget_lines: {
-        parameters: {
-            query?: {
-                year?: number | null;
-                cursor?: string | null;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description List budget lines / 预算指标列表 */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LineRow_"];
-                };
-            };
-            /** @description unauthenticated */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
-    list_budget_postings: {
-        parameters: {
-            query?: {
-                cursor?: string | null;
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                budget_line_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description List the double entries of a budget line / 预算指标流水 */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_PostingRow_"];
-                };
-            };
-            /** @description unauthenticated */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description not-found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
     preview_orders: {
         parameters: {
             query?: never;
@@ -3066,7 +3788,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["Stage"] | null;
+                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -3219,7 +3941,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["Stage"] | null;
+                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -3868,6 +4590,1054 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stepped"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_auctions: {
+        parameters: {
+            query?: {
+                scope?: components["schemas"]["Scope"];
+                stage?: components["schemas"]["market.auctions.lifecycle.Stage"] | null;
+                q?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List auctions / 竞价列表 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuctionRow_"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    create_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.auctions.lifecycle.Terms"];
+            };
+        };
+        responses: {
+            /** @description Draft an auction / 新建竞价 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_auction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Show an auction / 竞价详情 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuctionDetail"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    edit_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.auctions.lifecycle.Terms"];
+            };
+        };
+        responses: {
+            /** @description Replace the terms of a draft / 修改竞价草稿 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_auction_record: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Replay the record of a closed auction from the journal / 竞价记录 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RecordLine_"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    publish_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Publish a draft / 发布竞价 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    withdraw_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.auctions.api.ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Withdraw what has not started / 撤回竞价 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    pause_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.auctions.api.ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Pause a running auction / 暂停竞价 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    resume_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemarkIn"];
+            };
+        };
+        responses: {
+            /** @description Resume a paused auction / 恢复竞价 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    award_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemarkIn"];
+            };
+        };
+        responses: {
+            /** @description Award to the first of the ranking / 定标 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    fail_auction: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.auctions.api.ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Declare a closed or paused auction failed / 流标 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    place_offer: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfferIn"];
+            };
+        };
+        responses: {
+            /** @description Offer a price / 报价 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
                 };
             };
             /** @description unreadable */

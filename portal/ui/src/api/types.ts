@@ -1,8 +1,5 @@
 // Names for what the service answers. The document generates the shapes; here they only get short names.
-import type { PendingPaths } from "./pending";
-import type { paths as ServicePaths } from "./schema";
-
-type paths = ServicePaths & PendingPaths;
+import type { paths } from "./schema";
 
 type JsonOf<Response> = Response extends { content: { "application/json": infer Body } } ? Body : never;
 type Good<Responses> = {

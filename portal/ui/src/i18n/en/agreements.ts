@@ -1,1 +1,22 @@
-export default {};
+export default {
+  lead: "Agreements are public for their whole term: packages, price limits, admitted suppliers (Order 110, art. 30).",
+  validOnly: "Valid ones only",
+  number: "Number",
+  title: "Agreement",
+  organiser: "Organiser",
+  subject: "Subject",
+  subjects: { goods: "Goods", services: "Services" },
+  period: "Period",
+  periodOf: "{from} to {to}",
+  regions: "Regions",
+  packages: "Packages",
+  packageOf: "Package {number}: {name}",
+  packageCount: "{n}",
+  category: "Category",
+  maxPrice: "Maximum unit price",
+  suppliers: "Admitted suppliers",
+  noSuppliers: "No supplier is admitted",
+  products: "See the products",
+  status: { valid: "Valid", coming: "Not yet valid", ended: "Ended", terminated: "Terminated" },
+  empty: "No framework agreements",
+};

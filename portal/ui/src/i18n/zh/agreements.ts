@@ -1,1 +1,22 @@
-export default {};
+export default {
+  lead: "框架协议全程公开:采购包、最高限制单价、入围供应商与有效期(110号令第三十条)。",
+  validOnly: "只看有效协议",
+  number: "协议编号",
+  title: "协议名称",
+  organiser: "征集人",
+  subject: "标的",
+  subjects: { goods: "货物", services: "服务" },
+  period: "有效期",
+  periodOf: "{from} 至 {to}",
+  regions: "适用区划",
+  packages: "采购包",
+  packageOf: "第 {number} 包 {name}",
+  packageCount: "{n} 个",
+  category: "品目",
+  maxPrice: "最高限制单价",
+  suppliers: "入围供应商",
+  noSuppliers: "没有入围供应商",
+  products: "查看商品",
+  status: { valid: "有效", coming: "未生效", ended: "已到期", terminated: "已终止" },
+  empty: "没有框架协议",
+};

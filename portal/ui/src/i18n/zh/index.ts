@@ -2,6 +2,7 @@ import account from "./account.ts";
 import agreements from "./agreements.ts";
 import auctions from "./auctions.ts";
 import budget from "./budget.ts";
+import cart from "./cart.ts";
 import catalogue from "./catalogue.ts";
 import common from "./common.ts";
 import frame from "./frame.ts";
@@ -9,4 +10,4 @@ import home from "./home.ts";
 import offers from "./offers.ts";
 import orders from "./orders.ts";
 
-export default { account, agreements, auctions, budget, catalogue, common, frame, home, offers, orders };
+export default { account, agreements, auctions, budget, cart, catalogue, common, frame, home, offers, orders };
