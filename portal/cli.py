@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from kernel.engines.errors import EngineError
+from kernel.log import configure_logging
 from kernel.problems import Problem
 from kernel.settings import SettingsError
 from portal.app import VERSION
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 done, 1 not done (and why was printed), 2 misused."""
     errors = Console(stderr=True, highlight=False)
     asked = parser().parse_args(arguments)
+    configure_logging("warning", "auto")
     try:
         status: int = asked.run(asked)
     except SettingsError as error:

@@ -13,7 +13,7 @@ from catalog.classification.service import EDITION, ClassificationReport, import
 from catalog.goods.service import GoodsOptions, GoodsReport, import_goods
 from kernel.access.actors import system_actor
 from kernel.settings import Settings
-from portal.commands.options import Parsers, command, settings_of
+from portal.commands.options import Parsers, command, common, settings_of
 from portal.server import kernel_up
 from portal.server import run as run_loop
 
@@ -32,6 +32,7 @@ def add(parsers: Parsers) -> None:
     what = found.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, run in (("classification", _run_classification), ("goods", _run_goods)):
         one = what.add_parser(name)
+        common(one)
         one.add_argument("file", type=Path)
         one.add_argument("--edition", default=EDITION, help=f"edition of the classification (default {EDITION})")
         one.add_argument("--dry-run", action="store_true", help="read and check everything, write nothing")
@@ -74,7 +75,7 @@ async def _classification(settings: Settings, arguments: argparse.Namespace) -> 
 def _show_classification(report: ClassificationReport) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for finding in report.findings:
-        console.print(f"[yellow]{finding.line}[/] {finding.code}: {reason_text(finding)[1]}")
+        console.print(f"[yellow]row {finding.row}[/] {finding.code}: {reason_text(finding)[1]}")
     console.print(f"{report.rows} rows, {report.acceptable} acceptable, {len(report.findings)} findings")
     if report.dry_run:
         console.print("dry run: nothing was written")
@@ -107,10 +108,10 @@ async def _goods(settings: Settings, arguments: argparse.Namespace) -> int:
     return 1 if report.rejected else 0
 
 
-def _advance(bar: Bar) -> Callable[[int, int | None], None]:
+def _advance(bar: Bar) -> Callable[[int, int], None]:
     task = bar.add_task("goods", total=None)
 
-    def advance(done: int, total: int | None) -> None:
+    def advance(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
 
     return advance

@@ -16,9 +16,14 @@ def command(parsers: Parsers, name: str, help_: str, *examples: str) -> argparse
     found: argparse.ArgumentParser = parsers.add_parser(
         name, help=help_, description=help_, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    found.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
-    found.add_argument("--data", metavar="DIR", help="data directory of the embedded engines")
+    common(found)
     return found
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command takes."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
+    parser.add_argument("--data", metavar="DIR", help="data directory of the embedded engines")
 
 
 def serving(parser: argparse.ArgumentParser) -> None:
