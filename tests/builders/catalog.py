@@ -63,9 +63,7 @@ def some_details(**changes: Any) -> Details:
 
 def a_product(**changes: Any) -> Product:
     details = msgspec.structs.asdict(some_details())
-    product = Product(
-        id=UUID(int=21), revision=1, status=Status.ACTIVE, created_at=AT, revised_at=AT, **details
-    )
+    product = Product(id=UUID(int=21), revision=1, status=Status.ACTIVE, created_at=AT, revised_at=AT, **details)
     return msgspec.structs.replace(product, **changes)
 
 
