@@ -33,6 +33,8 @@ Committed = Callable[[Mapping[Ref, Sequence[Recorded[Any]]]], None]
 """Told after each commit which events each stream got; must not raise and must not block."""
 
 ATTEMPTS_MAX: Final = 20
+ATTEMPTS_BEFORE_ALONE: Final = 3
+"""After so many lost races for a stream, one batch keeps all other writers out: nobody starves."""
 CONTENDED_S: Final = 5.0
 """How long a stream on which processes clashed is locked before deciding, instead of tried."""
 CACHED_STREAMS_MAX: Final = 50_000
@@ -171,7 +173,7 @@ class Committer:
         attempts = 0
         while pending:
             try:
-                return await self._commit(pending)
+                return await self._commit(pending, alone=attempts >= ATTEMPTS_BEFORE_ALONE)
             except (Clash, asyncpg.DeadlockDetectedError):
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
@@ -205,7 +207,7 @@ class Committer:
                 first.append(one)
         return first
 
-    async def _commit(self, pending: list[Pending]) -> None:
+    async def _commit(self, pending: list[Pending], *, alone: bool) -> None:
         """Decide a batch and make it durable. Raises ``Clash``, ``KeyTaken`` or what the database raises."""
         connection = self._connected()
         refs = {ref for one in pending for ref in one.command.streams}
@@ -213,9 +215,11 @@ class Committer:
         transaction = connection.transaction()
         open_ = False
         try:
-            if contended:
+            if contended or alone:
                 await transaction.start()
                 open_ = True
+                await queries.enter(connection, alone=alone)
+            if contended:
                 await queries.lock(connection, sorted(map(str, contended)))
             await self._load(connection, [ref for ref in refs if ref in contended or ref not in self._known])
             batch = Batch(self._known)

@@ -7,12 +7,18 @@ from uuid import UUID
 from kernel.journal.entry import Entry
 from kernel.journal.streams import Connection
 
-_APPEND: Final = """
+_TURN: Final = 0x7A68656361690001
+"""The advisory lock that every writer shares while it appends, and that one who keeps losing takes alone."""
+
+_APPEND: Final = f"""
+with turn as materialized (select pg_advisory_xact_lock_shared({_TURN}))
 insert into journal (stream, version, kind, at, actor, origin, body, leaf)
-select * from unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
-                     $7::bytea[], $8::bytea[])
+select e.* from turn, unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                             $7::bytea[], $8::bytea[]) as e
 on conflict do nothing
 """
+_ENTER: Final = f"select pg_advisory_xact_lock_shared({_TURN})"
+_ENTER_ALONE: Final = f"select pg_advisory_xact_lock({_TURN})"
 _MOVED: Final = """
 select s.stream from unnest($1::text[], $2::bigint[]) as s(stream, version)
 where s.version <> coalesce(
@@ -53,6 +59,16 @@ async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]
     """Name the streams that are no longer at the version given with them (0 for absent)."""
     names, versions = zip(*streams, strict=True)
     return [row[0] for row in await tx.fetch(_MOVED, list(names), list(versions))]
+
+
+async def enter(tx: Connection, *, alone: bool) -> None:
+    """
+    Take the turn that :func:`append` takes, before any other lock.
+
+    ``alone`` waits until nobody else is appending and keeps everybody out until the transaction ends: a process that
+    decides more slowly than another appends would otherwise lose every race for a stream.
+    """
+    await tx.execute(_ENTER_ALONE if alone else _ENTER)
 
 
 async def lock(tx: Connection, streams: Sequence[str]) -> None:
