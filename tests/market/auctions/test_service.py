@@ -279,26 +279,25 @@ async def test_a_punctual_offer_starts_the_auction_before_the_worker_does(world:
     assert await differences(world.kernel) == []
 
 
-async def test_two_processes_on_one_auction_lose_nothing_and_keep_the_order(make_kernel: Any) -> None:
+async def test_three_processes_on_one_auction_lose_nothing_keep_the_order_and_none_starves(make_kernel: Any) -> None:
     one = await make_kernel()
-    other = await make_kernel(one.clock)
-    world = await a_world(one, suppliers=8)
+    kernels = [one, await make_kernel(one.clock), await make_kernel(one.clock)]
+    world = await a_world(one, suppliers=9)
     auction_id = await world.live(step=Step(amount_fen=1), ceiling_fen=1_000_000)
-    acknowledged: list[tuple[int, int, int]] = []
+    acknowledged: list[int] = []
 
     async def bid(number: int) -> None:
-        here = world._replace(kernel=one if number % 2 else other)
-        for turn in range(25):
-            price_fen = 999_000 - turn * 100 - number
-            accepted = await here.offer(auction_id, number, price_fen)
-            acknowledged.append((accepted.version, number, price_fen))
+        here = world._replace(kernel=kernels[number % 3])
+        for turn in range(40):
+            accepted = await here.offer(auction_id, number, 999_000 - turn * 100 - number)
+            acknowledged.append(accepted.version)
 
-    await asyncio.gather(*(bid(number) for number in range(8)))
+    await asyncio.gather(*(bid(number) for number in range(9)))
 
     state = await world.state(auction_id)
-    assert state.offers == len(acknowledged) == 200
-    assert sorted(version for version, *_ in acknowledged) == list(range(4, 204))
-    assert [rung.price_fen for rung in state.ladder] == [999_000 - 2_400 - number for number in range(7, -1, -1)]
+    assert state.offers == len(acknowledged) == 360
+    assert sorted(acknowledged) == list(range(4, 364))
+    assert [rung.price_fen for rung in state.ladder] == [999_000 - 3_900 - number for number in range(8, -1, -1)]
     assert await differences(one) == []
 
 
