@@ -8,7 +8,7 @@ attribute's identifier, so an identifier never changes how it is read.
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, assert_never
 from uuid import UUID, uuid5
@@ -21,6 +21,7 @@ TEXT_LENGTH_MAX: Final = 2000
 _NAMESPACE: Final = UUID("6f1c9f3e-5a55-5d0b-9d64-6a2f0a6b2c11")
 """Fixed for ever: the identifier of a definition is derived from its category."""
 _ATTRIBUTE_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
 
 Value = bool | int | str
 """The value of an attribute: a number is a whole count of its unit's least part."""
@@ -276,12 +277,10 @@ def _fault_of(attribute: Attribute, value: Value) -> list[Fault]:
 def _read_number(attribute: NumberAttribute, text: str) -> int | None:
     plain = text.strip().replace(",", "")
     plain = plain.removesuffix(attribute.unit).strip() if attribute.unit else plain
-    try:
-        scaled = Decimal(plain).scaleb(attribute.decimals)
-        whole = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
+    if not _NUMBER.fullmatch(plain):
         return None
-    return whole if scaled == whole else None
+    scaled = Decimal(plain).scaleb(attribute.decimals)
+    return int(scaled) if scaled == int(scaled) else None
 
 
 def _limits_make_sense(attribute: Attribute) -> bool:

@@ -45,6 +45,13 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Our column names and what else we take for them; prices in yuan, pictures as SHA-256 parted by spaces."""
 
+_ABOUT_PRICES: Final = frozenset(
+    {
+        offers.Refusal.PRICE_OUT_OF_RANGE,
+        offers.Refusal.ABOVE_PACKAGE_LIMIT,
+        offers.Refusal.ABOVE_AGREEMENT_PRICE,
+    }
+)
 _TEXTS: Final = ("name", "unit", "brand", "model", "number", "description")
 _NAMES: Final = {alias.lower(): name for name, aliases in COLUMNS.items() for alias in (name, *aliases)}
 
@@ -305,7 +312,7 @@ def _decide_new_offer(terms: Offered, product: products.Product, deal: Deal) -> 
     )
     decision = offers.decide_list(None, listed, product=product, agreement=agreement, supplier=deal.supplier)
     if isinstance(decision, offers.Refusal):
-        return Fault("price" if "price" in decision else "category", *offers.TEXTS[decision])
+        return Fault("price" if decision in _ABOUT_PRICES else "category", *offers.TEXTS[decision])
     return (decision,)
 
 
