@@ -15,7 +15,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from market.auctions.lifecycle import Step, Visibility, evolve
+from market.auctions.lifecycle import MinimumStep, Visibility, evolve
 from market.auctions.rules import Refusal, decide_offer
 from tests.builders.market_auctions import MINUTE, NOON, a_supplier, an_auction, an_offer
 
@@ -28,7 +28,7 @@ def round_us() -> float:
     """Run one round and return microseconds an offer."""
     auction = an_auction(
         ceiling_fen=10**12,
-        step=Step(amount_fen=100),
+        step=MinimumStep(amount_fen=100),
         visibility=Visibility.BOTH,
         invited=tuple(a_supplier(n) for n in range(BIDDERS)),
     )

@@ -11,9 +11,9 @@ from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Refused
 from kernel.web.context import Context
 from kernel.web.routes import op
 from market.auctions import service
-from market.auctions.lifecycle import KEY_LEN_MAX, Price, Reason, Stage, Terms
+from market.auctions.lifecycle import KEY_LEN_MAX, AuctionStage, AuctionTerms, Price, Reason
 from market.auctions.rules import Accepted
-from market.auctions.service import AuctionDetail, AuctionRow, By, Done, RecordLine, Scope
+from market.auctions.service import AuctionDetail, AuctionDone, AuctionRow, By, RecordLine, Scope
 
 _HOST = (Forbidden, NotFound, Refused, Conflict)
 Cursor = Annotated[str, msgspec.Meta(max_length=400)]
@@ -21,13 +21,13 @@ Text = Annotated[str, msgspec.Meta(max_length=100)]
 RecordLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
 
-class ReasonIn(msgspec.Struct, forbid_unknown_fields=True):
+class AuctionReasonIn(msgspec.Struct, forbid_unknown_fields=True):
     """Why: everybody can read it in the record."""
 
     reason: Reason
 
 
-class RemarkIn(msgspec.Struct, forbid_unknown_fields=True):
+class AuctionRemarkIn(msgspec.Struct, forbid_unknown_fields=True):
     """A remark for the record, if any."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
@@ -58,7 +58,7 @@ def _by(ctx: Context) -> By:
 async def list_auctions(
     ctx: Context,
     scope: Scope = Scope.ALL,
-    stage: Stage | None = None,
+    stage: AuctionStage | None = None,
     q: Text = "",
     cursor: Cursor | None = None,
     limit: Limit = LIMIT_DEFAULT,
@@ -102,7 +102,7 @@ async def get_auction_record(
     status=201,
     problems=(Forbidden, Conflict),
 )
-async def create_auction(ctx: Context, body: Terms) -> Done:
+async def create_auction(ctx: Context, body: AuctionTerms) -> AuctionDone:
     return await service.create_draft(ctx.kernel, _by(ctx), body)
 
 
@@ -114,7 +114,7 @@ async def create_auction(ctx: Context, body: Terms) -> Done:
     summary="Replace the terms of a draft / 修改竞价草稿",
     problems=_HOST,
 )
-async def edit_auction(ctx: Context, auction_id: UUID, body: Terms) -> Done:
+async def edit_auction(ctx: Context, auction_id: UUID, body: AuctionTerms) -> AuctionDone:
     return await service.edit_draft(ctx.kernel, _by(ctx), auction_id, body)
 
 
@@ -126,7 +126,7 @@ async def edit_auction(ctx: Context, auction_id: UUID, body: Terms) -> Done:
     summary="Publish a draft / 发布竞价",
     problems=_HOST,
 )
-async def publish_auction(ctx: Context, auction_id: UUID) -> Done:
+async def publish_auction(ctx: Context, auction_id: UUID) -> AuctionDone:
     return await service.publish(ctx.kernel, _by(ctx), auction_id)
 
 
@@ -138,7 +138,7 @@ async def publish_auction(ctx: Context, auction_id: UUID) -> Done:
     summary="Withdraw what has not started / 撤回竞价",
     problems=_HOST,
 )
-async def withdraw_auction(ctx: Context, auction_id: UUID, body: ReasonIn) -> Done:
+async def withdraw_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -> AuctionDone:
     return await service.withdraw(ctx.kernel, _by(ctx), auction_id, body.reason)
 
 
@@ -150,7 +150,7 @@ async def withdraw_auction(ctx: Context, auction_id: UUID, body: ReasonIn) -> Do
     summary="Pause a running auction / 暂停竞价",
     problems=_HOST,
 )
-async def pause_auction(ctx: Context, auction_id: UUID, body: ReasonIn) -> Done:
+async def pause_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -> AuctionDone:
     return await service.pause(ctx.kernel, _by(ctx), auction_id, body.reason)
 
 
@@ -162,7 +162,7 @@ async def pause_auction(ctx: Context, auction_id: UUID, body: ReasonIn) -> Done:
     summary="Resume a paused auction / 恢复竞价",
     problems=_HOST,
 )
-async def resume_auction(ctx: Context, auction_id: UUID, body: RemarkIn) -> Done:
+async def resume_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) -> AuctionDone:
     return await service.resume(ctx.kernel, _by(ctx), auction_id, body.reason)
 
 
@@ -174,7 +174,7 @@ async def resume_auction(ctx: Context, auction_id: UUID, body: RemarkIn) -> Done
     summary="Award to the first of the ranking / 定标",
     problems=_HOST,
 )
-async def award_auction(ctx: Context, auction_id: UUID, body: RemarkIn) -> Done:
+async def award_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) -> AuctionDone:
     return await service.award(ctx.kernel, _by(ctx), auction_id, body.reason)
 
 
@@ -186,7 +186,7 @@ async def award_auction(ctx: Context, auction_id: UUID, body: RemarkIn) -> Done:
     summary="Declare a closed or paused auction failed / 流标",
     problems=_HOST,
 )
-async def fail_auction(ctx: Context, auction_id: UUID, body: ReasonIn) -> Done:
+async def fail_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -> AuctionDone:
     return await service.fail(ctx.kernel, _by(ctx), auction_id, body.reason)
 
 

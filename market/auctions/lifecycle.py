@@ -27,7 +27,7 @@ SPEC_LEN_MAX: Final = 2_000
 _Text = Annotated[str, Meta(max_length=SPEC_LEN_MAX)]
 
 
-class Stage(StrEnum):
+class AuctionStage(StrEnum):
     """Where an auction stands."""
 
     DRAFT = "draft"  # 草稿
@@ -56,33 +56,36 @@ class IllegalActError(Exception):
     """An act that the table does not name for the stage: whoever asked had to check first."""
 
 
-NEXT: Final[dict[tuple[Stage, Act], Stage]] = {
-    (Stage.DRAFT, Act.PUBLISH): Stage.PUBLISHED,
-    (Stage.DRAFT, Act.WITHDRAW): Stage.FAILED,
-    (Stage.PUBLISHED, Act.WITHDRAW): Stage.FAILED,
-    (Stage.PUBLISHED, Act.START): Stage.LIVE,
-    (Stage.LIVE, Act.PAUSE): Stage.PAUSED,
-    (Stage.LIVE, Act.CLOSE): Stage.CLOSED,
-    (Stage.PAUSED, Act.RESUME): Stage.LIVE,
-    (Stage.PAUSED, Act.FAIL): Stage.FAILED,  # to end a live auction it is paused first: two deliberate acts
-    (Stage.CLOSED, Act.AWARD): Stage.AWARDED,
-    (Stage.CLOSED, Act.FAIL): Stage.FAILED,
+NEXT: Final[dict[tuple[AuctionStage, Act], AuctionStage]] = {
+    (AuctionStage.DRAFT, Act.PUBLISH): AuctionStage.PUBLISHED,
+    (AuctionStage.DRAFT, Act.WITHDRAW): AuctionStage.FAILED,
+    (AuctionStage.PUBLISHED, Act.WITHDRAW): AuctionStage.FAILED,
+    (AuctionStage.PUBLISHED, Act.START): AuctionStage.LIVE,
+    (AuctionStage.LIVE, Act.PAUSE): AuctionStage.PAUSED,
+    (AuctionStage.LIVE, Act.CLOSE): AuctionStage.CLOSED,
+    (AuctionStage.PAUSED, Act.RESUME): AuctionStage.LIVE,
+    (
+        AuctionStage.PAUSED,
+        Act.FAIL,
+    ): AuctionStage.FAILED,  # to end a live auction it is paused first: two deliberate acts
+    (AuctionStage.CLOSED, Act.AWARD): AuctionStage.AWARDED,
+    (AuctionStage.CLOSED, Act.FAIL): AuctionStage.FAILED,
 }
 
-FINAL: Final = frozenset({Stage.AWARDED, Stage.FAILED})
-OPEN: Final = frozenset({Stage.PUBLISHED, Stage.LIVE, Stage.PAUSED})
+FINAL: Final = frozenset({AuctionStage.AWARDED, AuctionStage.FAILED})
+OPEN: Final = frozenset({AuctionStage.PUBLISHED, AuctionStage.LIVE, AuctionStage.PAUSED})
 """Announced and not yet over."""
 
-ENDED: Final = frozenset({Stage.CLOSED}) | FINAL
+ENDED: Final = frozenset({AuctionStage.CLOSED}) | FINAL
 """No offer can come any more: prices are public by label."""
 
 
-def may(stage: Stage, act: Act) -> bool:
+def may(stage: AuctionStage, act: Act) -> bool:
     """Tell whether the table allows ``act`` at ``stage``."""
     return (stage, act) in NEXT
 
 
-def after(stage: Stage, act: Act) -> Stage:
+def after(stage: AuctionStage, act: Act) -> AuctionStage:
     """
     Return the stage that ``act`` leads to.
 
@@ -139,7 +142,7 @@ class Cause(StrEnum):
     PURCHASER = "purchaser"
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MinimumStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The least reduction (最小降幅): an amount in fen, or a ratio in basis points of the price undercut."""
 
     amount_fen: Annotated[int, Meta(ge=1, le=FEN_MAX)] | None = None
@@ -170,7 +173,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     product_version: int | None = None
 
 
-class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AuctionTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     What the purchaser lays down before publication; frozen from then on. Prices are for the whole.
 
@@ -180,7 +183,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Annotated[str, Meta(min_length=2, max_length=200)]
     items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=200)]
     ceiling_fen: Price
-    step: Step
+    step: MinimumStep
     starts_at: Annotated[datetime, Meta(tz=True)]
     duration_s: Annotated[int, Meta(ge=10, le=7 * 86_400)]
     step_from: StepFrom = StepFrom.OWN
@@ -229,10 +232,10 @@ class Auction(msgspec.Struct, frozen=True):
     purchaser_id: UUID
     purchaser_name: str
     region: str
-    terms: Terms
+    terms: AuctionTerms
     created_at: datetime
     version: int = 1
-    stage: Stage = Stage.DRAFT
+    stage: AuctionStage = AuctionStage.DRAFT
     published_at: datetime | None = None
     admitted: frozenset[UUID] = frozenset()
     live_from: datetime | None = None
@@ -254,11 +257,11 @@ class Drafted(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.drafte
     purchaser_id: UUID
     purchaser_name: str
     region: str
-    terms: Terms
+    terms: AuctionTerms
 
 
 class Edited(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.edited"):
-    terms: Terms
+    terms: AuctionTerms
 
 
 class Published(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.published"):
@@ -340,9 +343,9 @@ Event = (
 def due(auction: Auction) -> tuple[datetime, Act] | None:
     """Derive what falls due next, and when: the start, or the close (to which the drain time is added)."""
     match auction.stage:
-        case Stage.PUBLISHED:
+        case AuctionStage.PUBLISHED:
             return auction.terms.starts_at, Act.START
-        case Stage.LIVE:
+        case AuctionStage.LIVE:
             assert auction.closes_at is not None
             return auction.closes_at, Act.CLOSE
         case _:
@@ -430,7 +433,7 @@ def _changed(auction: Auction, event: Event, at: datetime) -> dict[str, Any]:  #
 def picture() -> str:
     """Draw the table as Markdown with a Mermaid state diagram: ``docs/lifecycles/auction.md`` is this text."""
     lines = [f"    {stage} --> {to}: {act}" for (stage, act), to in NEXT.items()]
-    ends = [f"    {stage} --> [*]" for stage in Stage if stage in FINAL]
+    ends = [f"    {stage} --> [*]" for stage in AuctionStage if stage in FINAL]
     return "\n".join(
         [
             "# The life of a reverse auction",

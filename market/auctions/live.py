@@ -30,6 +30,7 @@ from kernel.runtime import Kernel
 from market.auctions.lifecycle import (
     ENDED,
     Auction,
+    AuctionStage,
     Awarded,
     Cause,
     Closed,
@@ -37,14 +38,13 @@ from market.auctions.lifecycle import (
     Extended,
     Extension,
     Failed,
+    MinimumStep,
     Offered,
     OfferKey,
     Paused,
     Price,
     Resumed,
-    Stage,
     Started,
-    Step,
     StepFrom,
     Visibility,
     Withdrawn,
@@ -97,7 +97,7 @@ class HallNotice(msgspec.Struct, frozen=True, omit_defaults=True):
 class HallScene(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where things stand. ``ladder`` is absent where ranks may not be seen, and ends after ``LADDER_MAX`` places."""
 
-    stage: Stage
+    stage: AuctionStage
     bidders: int
     offers: int
     extensions: int
@@ -118,7 +118,7 @@ class HallTerms(msgspec.Struct, frozen=True):
     starts_at: datetime
     duration_s: int
     ceiling_fen: int
-    step: Step
+    step: MinimumStep
     step_from: StepFrom
     extension: Extension
     visibility: Visibility
@@ -359,7 +359,7 @@ class AuctionHall:
         auction = self.auction
         if not discloses_ranks(auction, hosting=hosting):
             return None
-        full, named = hosting or auction.stage in ENDED, auction.stage is Stage.AWARDED
+        full, named = hosting or auction.stage in ENDED, auction.stage is AuctionStage.AWARDED
         best_too = discloses_best(auction, hosting=hosting)
         places: list[HallPlace] = []
         for index, rung in enumerate(auction.ladder[:LADDER_MAX]):

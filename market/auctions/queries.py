@@ -22,13 +22,13 @@ from market.auctions.lifecycle import (
     ENDED,
     OPEN,
     Auction,
+    AuctionStage,
+    AuctionTerms,
     Cause,
     Event,
     Offered,
     Rung,
-    Stage,
     Standing,
-    Terms,
     Visibility,
     due,
     evolve,
@@ -83,7 +83,7 @@ where stream = $1 and version > $2 and kind = 'auction.offered'
 order by version desc limit 1
 """
 
-_terms: Final = msgspec.json.Decoder(Terms).decode
+_terms: Final = msgspec.json.Decoder(AuctionTerms).decode
 _offered: Final = msgspec.json.Decoder(Offered).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -97,7 +97,7 @@ async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versi
         places = standings.get(row["id"], {})
         ladder = sorted(Rung(p.price_fen, p.received_at, p.version, supplier) for supplier, p in places.items())
         fields = {name: row[name] for name in _STORED}
-        fields["stage"] = Stage(row["stage"])
+        fields["stage"] = AuctionStage(row["stage"])
         fields["cause"] = Cause(row["cause"]) if row["cause"] else None
         state = Auction(
             **fields,
@@ -183,7 +183,7 @@ class AuctionRow(msgspec.Struct, frozen=True):
     purchaser_id: UUID
     purchaser_name: str
     region: str
-    stage: Stage
+    stage: AuctionStage
     starts_at: datetime
     closes_at: datetime | None
     ceiling_fen: int
@@ -215,8 +215,8 @@ class AuctionDetail(msgspec.Struct, frozen=True):
     purchaser_id: UUID
     purchaser_name: str
     region: str
-    stage: Stage
-    terms: Terms
+    stage: AuctionStage
+    terms: AuctionTerms
     created_at: datetime
     published_at: datetime | None
     closes_at: datetime | None
@@ -270,7 +270,7 @@ async def find(
     actor: Actor,
     *,
     scope: Scope,
-    stage: Stage | None,
+    stage: AuctionStage | None,
     text: str,
     cursor: str | None,
     limit: int,

@@ -24,6 +24,8 @@ from market.auctions.lifecycle import (
     Act,
     Admission,
     Auction,
+    AuctionStage,
+    AuctionTerms,
     Awarded,
     Cause,
     Closed,
@@ -33,17 +35,15 @@ from market.auctions.lifecycle import (
     ExtendFrom,
     Failed,
     Item,
+    MinimumStep,
     Offered,
     Paused,
     Published,
     Resumed,
     Shortfall,
-    Stage,
     Standing,
     Started,
-    Step,
     StepFrom,
-    Terms,
     Visibility,
     Withdrawn,
     may,
@@ -103,12 +103,12 @@ class Refusal(StrEnum):
 
 
 _NOT_LIVE: Final = {
-    Stage.DRAFT: Refusal.NOT_STARTED,
-    Stage.PUBLISHED: Refusal.NOT_STARTED,
-    Stage.PAUSED: Refusal.PAUSED,
-    Stage.CLOSED: Refusal.CLOSED,
-    Stage.AWARDED: Refusal.CLOSED,
-    Stage.FAILED: Refusal.CLOSED,
+    AuctionStage.DRAFT: Refusal.NOT_STARTED,
+    AuctionStage.PUBLISHED: Refusal.NOT_STARTED,
+    AuctionStage.PAUSED: Refusal.PAUSED,
+    AuctionStage.CLOSED: Refusal.CLOSED,
+    AuctionStage.AWARDED: Refusal.CLOSED,
+    AuctionStage.FAILED: Refusal.CLOSED,
 }
 
 
@@ -193,7 +193,7 @@ TEXTS: Final[dict[Refusal | HostRefusal | TermsFault, tuple[str, str]]] = {
 """What people are told, in Chinese and in English."""
 
 
-def check_terms(terms: Terms, *, purchaser_id: UUID) -> TermsFault | None:  # noqa: PLR0911 - one return a fault
+def check_terms(terms: AuctionTerms, *, purchaser_id: UUID) -> TermsFault | None:  # noqa: PLR0911 - one return a fault
     """Find the first fault of terms that the limits of single fields cannot see."""
     step, extension = terms.step, terms.extension
     if any(not (item.name and item.unit) for item in terms.items):
@@ -241,7 +241,7 @@ def frozen_items(
     return tuple(frozen)
 
 
-def lowered(reference_fen: int, step: Step) -> Fen:
+def lowered(reference_fen: int, step: MinimumStep) -> Fen:
     """Take the step off a price: the highest offer allowed below it, rounded down to the fen."""
     if step.amount_fen is not None:
         return Fen(reference_fen - step.amount_fen)
@@ -266,7 +266,7 @@ def rank(auction: Auction, supplier_id: UUID) -> int | None:
     return bisect_left(auction.ladder, (own.price_fen, own.received_at, own.version)) + 1
 
 
-def moved_close(terms: Terms, *, extensions: int, closes_at: datetime, at: datetime) -> datetime | None:
+def moved_close(terms: AuctionTerms, *, extensions: int, closes_at: datetime, at: datetime) -> datetime | None:
     """Tell to where an accepted offer moves the close; ``None`` where it stays. The window's edge is inside."""
     rule = terms.extension
     if extensions >= rule.extensions_max or closes_at - at > timedelta(seconds=rule.window_s):
@@ -279,7 +279,7 @@ def moved_close(terms: Terms, *, extensions: int, closes_at: datetime, at: datet
 def started(auction: Auction, at: datetime) -> Started | None:
     """Say that a published auction's time has come, if it has."""
     starts_at = auction.terms.starts_at
-    if auction.stage is not Stage.PUBLISHED or at < starts_at:
+    if auction.stage is not AuctionStage.PUBLISHED or at < starts_at:
         return None
     return Started(starts_at, starts_at + timedelta(seconds=auction.terms.duration_s))
 
@@ -303,7 +303,7 @@ def decide_offer(auction: Auction, offer: Offer, at: datetime) -> tuple[Accepted
     version = auction.version + 1
     if start is not None:
         live_from, closes_at, version = start.starts_at, start.closes_at, version + 1
-    elif auction.stage is Stage.LIVE:
+    elif auction.stage is AuctionStage.LIVE:
         assert auction.live_from is not None
         assert auction.closes_at is not None
         live_from, closes_at = auction.live_from, auction.closes_at
@@ -350,12 +350,14 @@ def repeated(auction: Auction, supplier_id: UUID, *, key: str, version: int, pri
     return Accepted(key, version, price_fen, auction.closes_at, best, place)
 
 
-def decide_edit(auction: Auction, terms: Terms) -> Edited | HostRefusal:
+def decide_edit(auction: Auction, terms: AuctionTerms) -> Edited | HostRefusal:
     """Change the terms of a draft."""
-    return Edited(terms) if auction.stage is Stage.DRAFT else HostRefusal.WRONG_STAGE
+    return Edited(terms) if auction.stage is AuctionStage.DRAFT else HostRefusal.WRONG_STAGE
 
 
-def suppliers_of(terms: Terms, agreement: Agreement | None, *, region: str, at: datetime) -> frozenset[UUID] | None:
+def suppliers_of(
+    terms: AuctionTerms, agreement: Agreement | None, *, region: str, at: datetime
+) -> frozenset[UUID] | None:
     """List who may bid: the invited, or whom the agreement admits; ``None`` where it does not hold here and now."""
     if terms.admission is Admission.INVITED:
         return frozenset(terms.invited)
@@ -425,7 +427,7 @@ def decide_close(auction: Auction, at: datetime, drain: timedelta) -> tuple[Even
     Short of bidders it is extended, once; still short it fails where its terms say so. An extension that would be
     over before it began (the service was away) is counted from now.
     """
-    if auction.stage is not Stage.LIVE:
+    if auction.stage is not AuctionStage.LIVE:
         return ()
     assert auction.closes_at is not None
     if at < auction.closes_at + drain:

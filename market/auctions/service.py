@@ -28,6 +28,8 @@ from market.auctions.lifecycle import (
     ENDED,
     Admission,
     Auction,
+    AuctionStage,
+    AuctionTerms,
     Awarded,
     Drafted,
     Event,
@@ -36,9 +38,7 @@ from market.auctions.lifecycle import (
     Offered,
     Paused,
     Resumed,
-    Stage,
     Started,
-    Terms,
     Withdrawn,
     evolve,
 )
@@ -68,7 +68,7 @@ from market.auctions.rules import (
     you_of,
 )
 
-__all__ = ["AUCTION", "AuctionDetail", "AuctionRow", "Bidder", "By", "Done", "RecordLine", "Scope"]
+__all__ = ["AUCTION", "AuctionDetail", "AuctionDone", "AuctionRow", "Bidder", "By", "RecordLine", "Scope"]
 
 DUE_MAX: Final = 200
 WORKER: Final = system_actor("worker")
@@ -95,13 +95,13 @@ class Bidder(NamedTuple):
     name: str
 
 
-class Done(msgspec.Struct, frozen=True):
+class AuctionDone(msgspec.Struct, frozen=True):
     """Where an auction stands after an act."""
 
     auction_id: UUID
     number: str
     version: int
-    stage: Stage
+    stage: AuctionStage
 
 
 def refused(refusal: Refusal, auction: Auction, supplier_id: UUID) -> Refused:
@@ -124,7 +124,7 @@ def _absent() -> NotFound:
 # Commands.
 
 
-async def create_draft(kernel: Kernel, by: By, terms: Terms) -> Done:
+async def create_draft(kernel: Kernel, by: By, terms: AuctionTerms) -> AuctionDone:
     """
     Draft an auction; items of the catalogue get their name and specification frozen.
 
@@ -137,17 +137,17 @@ async def create_draft(kernel: Kernel, by: By, terms: Terms) -> Done:
     ref = AUCTION.ref(uuid7(by.at))
     number = public_number("JJ", by.at, ref.id)
 
-    def decide(states: States) -> Decided[Done] | Problem:
+    def decide(states: States) -> Decided[AuctionDone] | Problem:
         frozen = _frozen(terms, states, purchaser_id)
         if isinstance(frozen, TermsFault):
             return _faulty(frozen)
         event = Drafted(number, purchaser_id, by.actor.organisation_name, by.actor.region, frozen)
-        return Decided(Done(ref.id, number, 1, Stage.DRAFT), [Happened(ref, event)])
+        return Decided(AuctionDone(ref.id, number, 1, AuctionStage.DRAFT), [Happened(ref, event)])
 
     return await kernel.live_committer.submit(_command(by, [ref, *_products(terms)], decide))
 
 
-async def edit_draft(kernel: Kernel, by: By, auction_id: UUID, terms: Terms) -> Done:
+async def edit_draft(kernel: Kernel, by: By, auction_id: UUID, terms: AuctionTerms) -> AuctionDone:
     """Replace the terms of a draft. Raises as :func:`create_draft`, and ``Refused`` once it is published."""
     terms = await _normal(kernel, terms)
 
@@ -160,7 +160,7 @@ async def edit_draft(kernel: Kernel, by: By, auction_id: UUID, terms: Terms) -> 
     return await _host(kernel, by, auction_id, edit, reads=_products(terms))
 
 
-async def publish(kernel: Kernel, by: By, auction_id: UUID) -> Done:
+async def publish(kernel: Kernel, by: By, auction_id: UUID) -> AuctionDone:
     """Announce a draft; from now on its terms and its bidders are frozen. Raises ``NotFound``, ``Refused``."""
     draft = await auction_of(kernel, by.actor, auction_id)
     agreement_id = draft.terms.agreement_id
@@ -174,27 +174,27 @@ async def publish(kernel: Kernel, by: By, auction_id: UUID) -> Done:
     return await _host(kernel, by, auction_id, announce, reads=reads)
 
 
-async def withdraw(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Done:
+async def withdraw(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
     """Withdraw what has not started. Raises ``NotFound``, ``Refused``."""
     return await _host(kernel, by, auction_id, lambda auction, _: decide_withdraw(auction, reason, by.at))
 
 
-async def pause(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Done:
+async def pause(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
     """Stop the clock of a running auction. Raises ``NotFound``, ``Refused``."""
     return await _host(kernel, by, auction_id, lambda auction, _: decide_pause(auction, reason, by.at))
 
 
-async def resume(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Done:
+async def resume(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
     """Let a paused auction go on with the time that was left. Raises ``NotFound``, ``Refused``."""
     return await _host(kernel, by, auction_id, lambda auction, _: decide_resume(auction, reason, by.at))
 
 
-async def award(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Done:
+async def award(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
     """Award a closed auction to the first of its ranking. Raises ``NotFound``, ``Refused``."""
     return await _host(kernel, by, auction_id, lambda auction, _: decide_award(auction, reason))
 
 
-async def fail(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Done:
+async def fail(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
     """Declare a closed or a paused auction failed. Raises ``NotFound``, ``Refused``."""
     return await _host(kernel, by, auction_id, lambda auction, _: decide_fail(auction, reason))
 
@@ -287,16 +287,18 @@ async def falling_due(kernel: Kernel, at: datetime) -> list[UUID]:
     return await queries.falling_due(kernel.db.pool, at, drain=drain, limit=DUE_MAX)
 
 
-def _command(by: By, streams: Sequence[Any], decide: Callable[[States], Decided[Done] | Problem]) -> Command[Done]:
-    return Command(streams, decide, by.actor.journal, by.origin, by.at, by.key, Done)
+def _command(
+    by: By, streams: Sequence[Any], decide: Callable[[States], Decided[AuctionDone] | Problem]
+) -> Command[AuctionDone]:
+    return Command(streams, decide, by.actor.journal, by.origin, by.at, by.key, AuctionDone)
 
 
-async def _host(kernel: Kernel, by: By, auction_id: UUID, act: Decide, *, reads: Sequence[Any] = ()) -> Done:
+async def _host(kernel: Kernel, by: By, auction_id: UUID, act: Decide, *, reads: Sequence[Any] = ()) -> AuctionDone:
     """Have the purchaser's act decided; an auction of others is not found."""
     ref = AUCTION.ref(auction_id)
     purchaser_id = _own_organisation(by.actor)
 
-    def decide(states: States) -> Decided[Done] | Problem:
+    def decide(states: States) -> Decided[AuctionDone] | Problem:
         auction = states.get(ref)
         if auction is None or auction.purchaser_id != purchaser_id:
             return _absent()
@@ -307,7 +309,7 @@ async def _host(kernel: Kernel, by: By, auction_id: UUID, act: Decide, *, reads:
         after = auction
         for event in events:
             after = evolve(after, event, by.at)
-        done = Done(auction_id, after.number, after.version, after.stage)
+        done = AuctionDone(auction_id, after.number, after.version, after.stage)
         return Decided(done, [Happened(ref, event) for event in events])
 
     return await kernel.live_committer.submit(_command(by, [ref, *reads], decide))
@@ -319,7 +321,7 @@ def _own_organisation(actor: Actor) -> UUID:
     return actor.organisation_id
 
 
-async def _normal(kernel: Kernel, terms: Terms) -> Terms:
+async def _normal(kernel: Kernel, terms: AuctionTerms) -> AuctionTerms:
     """Check that who is invited can be, and write the start in UTC."""
     if terms.admission is Admission.INVITED and terms.invited:
         async with kernel.db.read() as tx:
@@ -335,11 +337,11 @@ async def _normal(kernel: Kernel, terms: Terms) -> Terms:
     return msgspec.structs.replace(terms, starts_at=terms.starts_at.astimezone(UTC))
 
 
-def _products(terms: Terms) -> list[Any]:
+def _products(terms: AuctionTerms) -> list[Any]:
     return [PRODUCT.ref(product_id) for product_id in {item.product_id for item in terms.items if item.product_id}]
 
 
-def _frozen(terms: Terms, states: States, purchaser_id: UUID) -> Terms | TermsFault:
+def _frozen(terms: AuctionTerms, states: States, purchaser_id: UUID) -> AuctionTerms | TermsFault:
     products = {ref.id: states.get(ref) for ref in _products(terms)}
     items = frozen_items(terms.items, products)
     if isinstance(items, TermsFault):
@@ -352,7 +354,7 @@ def _frozen(terms: Terms, states: States, purchaser_id: UUID) -> Terms | TermsFa
 
 
 async def list_auctions(
-    kernel: Kernel, actor: Actor, *, scope: Scope, stage: Stage | None, text: str, cursor: str | None, limit: int
+    kernel: Kernel, actor: Actor, *, scope: Scope, stage: AuctionStage | None, text: str, cursor: str | None, limit: int
 ) -> Page[AuctionRow]:
     """List the auctions that a caller may see. Raises ``Invalid`` on a bad cursor."""
     async with kernel.db.read() as tx:
@@ -429,7 +431,7 @@ async def record(kernel: Kernel, actor: Actor, auction_id: UUID, *, cursor: str 
     lines: list[RecordLine] = []
     state: Auction | None = None
     version = 0
-    named = auction.stage is Stage.AWARDED
+    named = auction.stage is AuctionStage.AWARDED
     while len(lines) <= limit:
         entries = await journal.read(kernel.db.pool, str(ref), after=version, limit=2_000)
         for entry in entries:

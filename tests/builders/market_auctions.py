@@ -15,15 +15,15 @@ from market.auctions import service
 from market.auctions.lifecycle import (
     Admission,
     Auction,
+    AuctionTerms,
     Drafted,
     Event,
     ExtendFrom,
     Extension,
     Item,
+    MinimumStep,
     Published,
     Started,
-    Step,
-    Terms,
     evolve,
 )
 from market.auctions.rules import Accepted, Offer
@@ -44,12 +44,12 @@ def a_supplier(number: int) -> UUID:
     return UUID(int=1_000 + number)
 
 
-def some_terms(**changes: Any) -> Terms:
-    terms = Terms(
+def some_terms(**changes: Any) -> AuctionTerms:
+    terms = AuctionTerms(
         title="台式计算机 200 台",
         items=(Item(quantity=200, name="台式计算机", unit="台"),),
         ceiling_fen=1_000_000,
-        step=Step(amount_fen=5_000),
+        step=MinimumStep(amount_fen=5_000),
         starts_at=NOON,
         duration_s=1_800,
         extension=Extension(window_s=180, extend_by_s=180, extensions_max=3, extend_from=ExtendFrom.OFFER),
@@ -112,7 +112,7 @@ class World(NamedTuple):
         """Whatever is asked next: now, by the purchaser unless another is named."""
         return By(actor or self.purchaser, "192.0.2.1", self.kernel.clock.now())
 
-    def terms(self, **changes: Any) -> Terms:
+    def terms(self, **changes: Any) -> AuctionTerms:
         """Terms that invite everybody and start in a minute."""
         invited = tuple(actor.organisation_id for actor in self.suppliers if actor.organisation_id)
         return some_terms(**{"invited": invited, "starts_at": self.kernel.clock.now() + MINUTE, **changes})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kernel.money import parse_yuan
-from market.auctions.lifecycle import ExtendFrom, Extension, Step, StepFrom
+from market.auctions.lifecycle import ExtendFrom, Extension, MinimumStep, StepFrom
 from market.auctions.rules import Refusal, decide_offer
 from tests.builders.market_auctions import NOON, a_supplier, after, an_auction, an_offer
 
@@ -51,7 +51,7 @@ def test_a_golden_trace_comes_out_to_the_letter(name: str) -> None:
     assert auction.admitted >= {a_supplier(1), a_supplier(2), a_supplier(3)}
 
 
-def _step(case: dict[str, Any]) -> Step:
+def _step(case: dict[str, Any]) -> MinimumStep:
     if "step_amount" in case:
-        return Step(amount_fen=case["step_amount"] * 100)
-    return Step(ratio_bp=int(Decimal(case["step_percent"]) * 10_000))
+        return MinimumStep(amount_fen=case["step_amount"] * 100)
+    return MinimumStep(ratio_bp=int(Decimal(case["step_percent"]) * 10_000))

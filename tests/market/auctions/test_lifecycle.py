@@ -9,12 +9,12 @@ from market.auctions.lifecycle import (
     NEXT,
     OPEN,
     Act,
+    AuctionStage,
     Edited,
     IllegalActError,
     Paused,
     Published,
     Resumed,
-    Stage,
     after,
     due,
     evolve,
@@ -31,16 +31,16 @@ def test_final_stages_have_no_way_out() -> None:
 
 
 def test_every_stage_is_reachable_from_a_draft() -> None:
-    reached, found = set[Stage](), {Stage.DRAFT}
+    reached, found = set[AuctionStage](), {AuctionStage.DRAFT}
     while found:
         reached |= found
         found = {to for (stage, _), to in NEXT.items() if stage in reached} - reached
 
-    assert reached == set(Stage)
+    assert reached == set(AuctionStage)
 
 
-@pytest.mark.parametrize(("stage", "act"), list(product(Stage, Act)))
-def test_every_pair_that_is_not_named_is_refused(stage: Stage, act: Act) -> None:
+@pytest.mark.parametrize(("stage", "act"), list(product(AuctionStage, Act)))
+def test_every_pair_that_is_not_named_is_refused(stage: AuctionStage, act: Act) -> None:
     if (stage, act) in NEXT:
         assert may(stage, act)
         assert after(stage, act) is NEXT[stage, act]
@@ -52,7 +52,7 @@ def test_every_pair_that_is_not_named_is_refused(stage: Stage, act: Act) -> None
 
 
 def test_a_stage_is_a_draft_or_open_or_ended() -> None:
-    assert {Stage.DRAFT} | OPEN | ENDED == set(Stage)
+    assert {AuctionStage.DRAFT} | OPEN | ENDED == set(AuctionStage)
     assert not OPEN & ENDED
 
 
@@ -76,7 +76,7 @@ def test_a_resumption_clears_what_the_pause_noted() -> None:
 
     resumed = evolve(paused, Resumed("", NOON + 41 * MINUTE), NOON + 40 * MINUTE)
 
-    assert (resumed.stage, resumed.remaining_ms, resumed.reason) == (Stage.LIVE, None, "")
+    assert (resumed.stage, resumed.remaining_ms, resumed.reason) == (AuctionStage.LIVE, None, "")
     assert (resumed.live_from, resumed.closes_at) == (NOON + 40 * MINUTE, NOON + 41 * MINUTE)
 
 

@@ -14,14 +14,14 @@ from kernel.live.audience import Standing as Kind
 from kernel.live.session import Send, Submit
 from kernel.problems import Unavailable
 from market.auctions.lifecycle import (
+    AuctionStage,
     Awarded,
     Closed,
     Event,
     Extension,
+    MinimumStep,
     Paused,
     Resumed,
-    Stage,
-    Step,
     StepFrom,
     Visibility,
 )
@@ -201,7 +201,7 @@ def test_a_snapshot_and_a_delta_from_any_version_lead_to_the_same_scene() -> Non
 
 
 def test_a_delta_lists_the_last_offers_and_counts_the_others() -> None:
-    room = Room(step=Step(amount_fen=1))
+    room = Room(step=MinimumStep(amount_fen=1))
     before = room.hall.version
     for turn in range(SNAPSHOT_OFFERS_MAX + 10):
         room.offer(an_offer(900_000 - turn, 1))
@@ -253,7 +253,7 @@ def test_a_pause_is_announced_with_its_reason_and_what_remains() -> None:
     delta = room.delta(PUBLIC, before)
 
     assert [(notice.kind, notice.reason) for notice in delta.notices] == [("paused", "查询")]
-    assert (delta.scene.stage, delta.scene.remaining_ms, delta.scene.closes_at) == (Stage.PAUSED, 60_000, None)
+    assert (delta.scene.stage, delta.scene.remaining_ms, delta.scene.closes_at) == (AuctionStage.PAUSED, 60_000, None)
 
 
 def test_what_bidders_share_is_encoded_once_for_all_of_them() -> None:
@@ -363,7 +363,7 @@ def test_a_bidder_has_one_unanswered_offer_a_connection() -> None:
 
 
 def test_an_offer_sent_again_is_recognised_though_others_followed_it() -> None:
-    desk = Desk(room=Room(step=Step(amount_fen=1)))
+    desk = Desk(room=Room(step=MinimumStep(amount_fen=1)))
     first = desk.ask(offer_frame(900_000, "k0"))
     assert isinstance(first, Accepted)
     for turn in range(1, KEYS_MAX):
@@ -450,7 +450,7 @@ def test_an_offer_of_a_pause_ago_is_answered_without_a_close() -> None:
 
 
 def test_lines_of_long_ago_are_forgotten_by_time_of_version_not_by_clock() -> None:
-    room = Room(step=Step(amount_fen=1))
+    room = Room(step=MinimumStep(amount_fen=1))
     room.offer(an_offer(900_000, 1), NOON + timedelta(seconds=5))
     room.offer(an_offer(900_000, 2), NOON + timedelta(seconds=1))
 

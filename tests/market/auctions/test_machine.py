@@ -9,12 +9,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from market.auctions.lifecycle import (
     Auction,
+    AuctionStage,
     Event,
     ExtendFrom,
     Extension,
+    MinimumStep,
     Shortfall,
-    Stage,
-    Step,
     StepFrom,
     Visibility,
     due,
@@ -45,8 +45,8 @@ DRAIN = timedelta(seconds=2)
 
 @st.composite
 def terms(draw: st.DrawFn) -> dict[str, Any]:
-    amounts = st.builds(Step, amount_fen=st.integers(1, 300))
-    ratios = st.builds(Step, ratio_bp=st.integers(1, 2_000))
+    amounts = st.builds(MinimumStep, amount_fen=st.integers(1, 300))
+    ratios = st.builds(MinimumStep, ratio_bp=st.integers(1, 2_000))
     return {
         "ceiling_fen": CEILING,
         "duration_s": draw(st.integers(10, 60)),
@@ -135,7 +135,7 @@ class Model:
         ]
         if not prices:
             return CEILING
-        step: Step = self.given["step"]
+        step: MinimumStep = self.given["step"]
         if step.amount_fen is not None:
             return min(prices) - step.amount_fen
         assert step.ratio_bp is not None
@@ -285,7 +285,7 @@ class WholeAuction(RuleBasedStateMachine):
             assert rung.price_fen == last[1]
         assert auction.offers == len(model.offers)
         assert auction.extensions == model.extensions
-        if auction.stage is Stage.LIVE:
+        if auction.stage is AuctionStage.LIVE:
             assert auction.closes_at == model.closes
             assert due(auction) is not None
         labels = sorted(standing.label for standing in auction.standings.values())

@@ -11,6 +11,7 @@ from market.auctions.lifecycle import (
     Act,
     Admission,
     Auction,
+    AuctionStage,
     Awarded,
     Cause,
     Closed,
@@ -21,14 +22,13 @@ from market.auctions.lifecycle import (
     Extension,
     Failed,
     Item,
+    MinimumStep,
     Offered,
     Paused,
     Published,
     Resumed,
     Shortfall,
-    Stage,
     Started,
-    Step,
     StepFrom,
     Visibility,
     Withdrawn,
@@ -143,15 +143,15 @@ def test_an_offer_received_before_or_in_a_pause_is_refused_also_after_it() -> No
 @pytest.mark.parametrize(
     ("stage", "refusal"),
     [
-        (Stage.DRAFT, Refusal.NOT_STARTED),
-        (Stage.PUBLISHED, Refusal.NOT_STARTED),
-        (Stage.PAUSED, Refusal.PAUSED),
-        (Stage.CLOSED, Refusal.CLOSED),
-        (Stage.AWARDED, Refusal.CLOSED),
-        (Stage.FAILED, Refusal.CLOSED),
+        (AuctionStage.DRAFT, Refusal.NOT_STARTED),
+        (AuctionStage.PUBLISHED, Refusal.NOT_STARTED),
+        (AuctionStage.PAUSED, Refusal.PAUSED),
+        (AuctionStage.CLOSED, Refusal.CLOSED),
+        (AuctionStage.AWARDED, Refusal.CLOSED),
+        (AuctionStage.FAILED, Refusal.CLOSED),
     ],
 )
-def test_no_stage_but_live_takes_offers(stage: Stage, refusal: Refusal) -> None:
+def test_no_stage_but_live_takes_offers(stage: AuctionStage, refusal: Refusal) -> None:
     auction = msgspec.structs.replace(an_auction(), stage=stage)
 
     assert decide_offer(auction, an_offer(900_000), NOON - MICRO) is refusal
@@ -196,7 +196,7 @@ def test_counted_from_the_best_the_step_binds_first_offers_too() -> None:
     [(1_000_000, 100, 990_000), (980_100, 100, 970_299), (999, 1, 998), (1, 1, 0), (10_001, 5_000, 5_000)],
 )
 def test_a_ratio_is_taken_off_exactly_and_rounded_down_to_the_fen(price_fen: int, ratio_bp: int, highest: int) -> None:
-    assert lowered(price_fen, Step(ratio_bp=ratio_bp)) == highest
+    assert lowered(price_fen, MinimumStep(ratio_bp=ratio_bp)) == highest
 
 
 def test_refusals_come_in_the_order_of_their_declaration() -> None:
@@ -390,7 +390,7 @@ def test_a_draft_and_an_unstarted_publication_can_be_withdrawn() -> None:
         assert decide_withdraw(auction, "预算调整", NOON - MICRO) == Withdrawn("预算调整")
     withdrawn = evolve(a_published(), Withdrawn("预算调整"), NOON)
 
-    assert (withdrawn.stage, withdrawn.reason, withdrawn.ended_at) == (Stage.FAILED, "预算调整", NOON)
+    assert (withdrawn.stage, withdrawn.reason, withdrawn.ended_at) == (AuctionStage.FAILED, "预算调整", NOON)
     assert decide_withdraw(a_published(), "预算调整", NOON) is HostRefusal.WRONG_STAGE
     assert decide_withdraw(an_auction(), "预算调整", NOON) is HostRefusal.WRONG_STAGE
 
@@ -484,11 +484,11 @@ def test_the_award_goes_to_the_first_of_the_ranking() -> None:
 
     assert award == Awarded(a_supplier(2), "供应商2有限公司", 800_000, "最低价")
     awarded = evolve(closed(), award, NOON)
-    assert (awarded.stage, awarded.awarded_to) == (Stage.AWARDED, a_supplier(2))
+    assert (awarded.stage, awarded.awarded_to) == (AuctionStage.AWARDED, a_supplier(2))
 
 
 def test_an_award_is_refused_in_this_order() -> None:
-    empty = msgspec.structs.replace(an_auction(), stage=Stage.CLOSED)
+    empty = msgspec.structs.replace(an_auction(), stage=AuctionStage.CLOSED)
     party = msgspec.structs.replace(closed(), purchaser_id=a_supplier(3))
 
     assert decide_award(an_auction(), "") is HostRefusal.WRONG_STAGE
@@ -513,11 +513,11 @@ def test_a_closed_or_a_paused_auction_can_be_declared_failed_with_a_reason() -> 
         ({}, None),
         ({"items": (Item(1, "打印机"),)}, TermsFault.ITEM_UNNAMED),
         ({"items": (Item(1, "", "台"),)}, TermsFault.ITEM_UNNAMED),
-        ({"step": Step()}, TermsFault.STEP_UNCLEAR),
-        ({"step": Step(amount_fen=1, ratio_bp=1)}, TermsFault.STEP_UNCLEAR),
-        ({"step": Step(amount_fen=1_000_000)}, TermsFault.STEP_TOO_LARGE),
-        ({"step": Step(amount_fen=999_999)}, None),
-        ({"step": Step(ratio_bp=100)}, None),
+        ({"step": MinimumStep()}, TermsFault.STEP_UNCLEAR),
+        ({"step": MinimumStep(amount_fen=1, ratio_bp=1)}, TermsFault.STEP_UNCLEAR),
+        ({"step": MinimumStep(amount_fen=1_000_000)}, TermsFault.STEP_TOO_LARGE),
+        ({"step": MinimumStep(amount_fen=999_999)}, None),
+        ({"step": MinimumStep(ratio_bp=100)}, None),
         ({"step_from": StepFrom.BEST, "visibility": Visibility.RANK}, TermsFault.STEP_LEAKS_BEST),
         ({"step_from": StepFrom.BEST, "visibility": Visibility.BEST}, None),
         ({"step_from": StepFrom.OWN, "visibility": Visibility.RANK}, None),

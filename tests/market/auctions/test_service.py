@@ -13,7 +13,7 @@ from kernel.commit.command import Key
 from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Refused
 from kernel.runtime import Kernel
 from market.auctions import service
-from market.auctions.lifecycle import Admission, Item, Stage, Step, StepFrom, Visibility
+from market.auctions.lifecycle import Admission, AuctionStage, Item, MinimumStep, StepFrom, Visibility
 from market.auctions.rules import HostRefusal, Refusal, TermsFault
 from market.auctions.service import AUCTION, By, Scope
 from market.auctions.worker import run_due
@@ -37,7 +37,7 @@ async def test_a_whole_auction_is_rebuilt_from_the_journal_alone(world: World) -
     await service.award(world.kernel, world.by(), auction_id, "最低价")
 
     state = await world.state(auction_id)
-    assert (state.stage, state.awarded_to) == (Stage.AWARDED, world.suppliers[1].organisation_id)
+    assert (state.stage, state.awarded_to) == (AuctionStage.AWARDED, world.suppliers[1].organisation_id)
     assert await differences(world.kernel) == []
 
 
@@ -51,7 +51,7 @@ async def test_every_act_of_the_purchaser_leaves_rows_that_follow_from_the_journ
     await service.pause(world.kernel, world.by(), paused, "查询")
     await service.fail(world.kernel, world.by(), paused, "不再采购")
 
-    assert (await world.state(paused)).stage is Stage.FAILED
+    assert (await world.state(paused)).stage is AuctionStage.FAILED
     assert (await world.state(withdrawn)).terms.title == "显示器"
     assert await differences(world.kernel) == []
 
@@ -92,7 +92,7 @@ async def test_lists_are_filtered_and_paged_from_the_newest(world: World) -> Non
     assert await ids(world, PUBLIC_ACTOR, Scope.ALL) == found[::-1]
     assert await ids(world, PUBLIC_ACTOR, Scope.ALL, text="印机 100%") == [found[1]]
     assert await ids(world, PUBLIC_ACTOR, Scope.ALL, text="%") == [found[1]]
-    assert await ids(world, PUBLIC_ACTOR, Scope.ALL, stage=Stage.LIVE) == []
+    assert await ids(world, PUBLIC_ACTOR, Scope.ALL, stage=AuctionStage.LIVE) == []
     first = await service.list_auctions(
         world.kernel, PUBLIC_ACTOR, scope=Scope.ALL, stage=None, text="", cursor=None, limit=2
     )
@@ -155,7 +155,7 @@ async def test_faulty_terms_are_refused_with_their_fault(world: World) -> None:
 
     auction_id = await world.draft()
     with pytest.raises(Invalid):
-        await service.edit_draft(world.kernel, world.by(), auction_id, world.terms(step=Step()))
+        await service.edit_draft(world.kernel, world.by(), auction_id, world.terms(step=MinimumStep()))
 
 
 async def test_an_unknown_product_is_refused(world: World) -> None:
@@ -283,7 +283,7 @@ async def test_three_processes_on_one_auction_lose_nothing_keep_the_order_and_no
     one = await make_kernel()
     kernels = [one, await make_kernel(one.clock), await make_kernel(one.clock)]
     world = await a_world(one, suppliers=9)
-    auction_id = await world.live(step=Step(amount_fen=1), ceiling_fen=1_000_000)
+    auction_id = await world.live(step=MinimumStep(amount_fen=1), ceiling_fen=1_000_000)
     acknowledged: list[int] = []
 
     async def bid(number: int) -> None:
@@ -302,7 +302,7 @@ async def test_three_processes_on_one_auction_lose_nothing_keep_the_order_and_no
 
 
 async def test_a_batch_over_many_auctions_saves_each_of_them(world: World) -> None:
-    auctions = [await world.published(step=Step(amount_fen=1)) for _ in range(6)]
+    auctions = [await world.published(step=MinimumStep(amount_fen=1)) for _ in range(6)]
     world.advance(MINUTE)
 
     await asyncio.gather(

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from kernel.runtime import Kernel
-from market.auctions.lifecycle import Cause, Stage
+from market.auctions.lifecycle import AuctionStage, Cause
 from market.auctions.worker import run_due
 from tests.builders.market_auctions import MINUTE, SECOND, World, a_world, differences
 
@@ -25,7 +25,7 @@ async def test_auctions_start_and_close_by_themselves_and_twice_is_harmless(worl
     auction_id = await world.closed()
 
     assert await run_due(world.kernel) == 0
-    assert (await world.state(auction_id)).stage is Stage.CLOSED
+    assert (await world.state(auction_id)).stage is AuctionStage.CLOSED
     assert await differences(world.kernel) == []
 
 
@@ -46,13 +46,13 @@ async def test_an_auction_short_of_bidders_is_extended_once_and_then_fails(world
 
     world.advance(31 * MINUTE)
     assert await run_due(world.kernel) == 1
-    assert (await world.state(auction_id)).stage is Stage.LIVE
+    assert (await world.state(auction_id)).stage is AuctionStage.LIVE
     await world.offer(auction_id, 1, 900_000)
     world.advance(6 * MINUTE)
     assert await run_due(world.kernel) == 1
 
     state = await world.state(auction_id)
-    assert (state.stage, state.cause) == (Stage.FAILED, Cause.SHORT)
+    assert (state.stage, state.cause) == (AuctionStage.FAILED, Cause.SHORT)
     assert await differences(world.kernel) == []
 
 
@@ -65,7 +65,7 @@ async def test_a_worker_that_was_away_for_the_whole_auction_extends_it_from_now(
     assert await run_due(world.kernel) == 0
 
     state = await world.state(auction_id)
-    assert state.stage is Stage.LIVE
+    assert state.stage is AuctionStage.LIVE
     assert state.closes_at == world.kernel.clock.now() + 5 * MINUTE
 
 
