@@ -18,7 +18,6 @@ export default {
   products: "Products to order",
   suppliers: "Suppliers",
   brands: "Brands",
-  live: "Auctions under way",
   more: "more than {n}",
   entry: {
     catalogue: "Find products by category, brand and price; compare them and order.",

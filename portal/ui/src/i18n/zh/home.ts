@@ -18,7 +18,6 @@ export default {
   products: "可订购的协议商品",
   suppliers: "协议供应商",
   brands: "品牌",
-  live: "正在进行的竞价",
   more: "{n} 以上",
   entry: {
     catalogue: "按品目、品牌、价格查找协议商品,对比后直接订购。",
