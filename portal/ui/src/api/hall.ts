@@ -127,7 +127,7 @@ export class HallClient {
     }
     const wasPending = this.state.pending;
     this.#happen({ happened: "frame", frame, at_ms: this.#around.now_ms() });
-    if ("type" in frame && frame.type === "refused" && wasPending?.key === frame.key && this.state.pending) {
+    if (!("frame" in frame) && frame.type === "refused" && wasPending?.key === frame.key && this.state.pending) {
       this.#offerAgain(frame.reason);
     }
     if (!this.state.pending) this.#forget("offer");

@@ -63,23 +63,22 @@ function standingsAfter(before: readonly Standing[], entry: Entry): readonly Sta
   return [...before.filter((one) => one.label !== label), now].sort(better);
 }
 
+function after(before: Moment | null, entry: Entry): Moment {
+  const kind = kindOf(entry);
+  const ladder = standingsAfter(before?.ladder ?? [], entry);
+  return {
+    version: entry.version,
+    at: entry.at,
+    stage: STAGE_AFTER[kind] ?? before?.stage ?? "draft",
+    closes_at: kind === "paused" ? null : (entry.closes_at ?? before?.closes_at ?? null),
+    offers: (before?.offers ?? 0) + (kind === "offered" ? 1 : 0),
+    best_fen: ladder[0]?.price_fen ?? null,
+    ladder,
+    entry,
+  };
+}
+
 /** How things stood after the first `count` entries; null before the first. */
 export function replay(entries: readonly Entry[], count: number): Moment | null {
-  let moment: Moment | null = null;
-  for (const entry of entries.slice(0, count)) {
-    const kind = kindOf(entry);
-    const ladder: readonly Standing[] = standingsAfter(moment?.ladder ?? [], entry);
-    const stops: boolean = kind === "paused";
-    moment = {
-      version: entry.version,
-      at: entry.at,
-      stage: STAGE_AFTER[kind] ?? moment?.stage ?? "draft",
-      closes_at: stops ? null : (entry.closes_at ?? moment?.closes_at ?? null),
-      offers: (moment?.offers ?? 0) + (kind === "offered" ? 1 : 0),
-      best_fen: ladder[0]?.price_fen ?? null,
-      ladder,
-      entry,
-    };
-  }
-  return moment;
+  return entries.slice(0, count).reduce<Moment | null>(after, null);
 }
