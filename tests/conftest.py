@@ -37,6 +37,11 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 _numbers = itertools.count(1)
 
 
+def _named(variable: str) -> Path | None:
+    """Programs other than the wheels', such as Debian's: the same tests must pass on them."""
+    return Path(os.environ[variable]) if os.environ.get(variable) else None
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """A PostgreSQL server; gives the URL of a database. ``ZHECAI_TEST_DATABASE_URL`` names another server."""
@@ -44,7 +49,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
     if outside:
         yield lambda name: outside.rsplit("/", 1)[0] + f"/{name}"
         return
-    with PostgresServer(postgres_bindir(), tmp_path_factory.mktemp("pg"), fsync=False) as server:
+    programs = postgres_bindir(_named("ZHECAI_PG_BINDIR"))
+    with PostgresServer(programs, tmp_path_factory.mktemp("pg"), fsync=False) as server:
         yield server.url_of
 
 
@@ -55,7 +61,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if outside:
         yield outside
         return
-    with ValkeyServer(redis_program(), tmp_path_factory.mktemp("valkey")) as server:
+    with ValkeyServer(redis_program(_named("ZHECAI_REDIS_BIN")), tmp_path_factory.mktemp("valkey")) as server:
         yield server.url
 
 
