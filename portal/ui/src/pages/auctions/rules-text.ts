@@ -39,8 +39,8 @@ export function percentOf(ratio_bp: number): string {
 function stepSentence(rules: RulesOf): Sentence {
   const { amount_fen, ratio_bp } = rules.step;
   const from = rules.step_from === "own" ? "Own" : "Best";
-  if (ratio_bp !== null) return sentence(`stepRatio${from}`, { percent: percentOf(ratio_bp) });
-  return sentence(`stepAmount${from}`, { amount: amount_fen === null ? UNKNOWN : formatFen(amount_fen) });
+  if (typeof ratio_bp === "number") return sentence(`stepRatio${from}`, { percent: percentOf(ratio_bp) });
+  return sentence(`stepAmount${from}`, { amount: typeof amount_fen === "number" ? formatFen(amount_fen) : UNKNOWN });
 }
 
 function timeSentence(rules: RulesOf): Sentence {
@@ -50,7 +50,9 @@ function timeSentence(rules: RulesOf): Sentence {
   return sentence("time", { start: formatMinute(starts_at), close: closes }, { span: duration_s });
 }
 
-function extensionSentence({ window_s, extend_by_s, extensions_max, extend_from }: Extension): Sentence {
+/** An extension whose members all say something: absent ones have the service's defaults. */
+function extensionSentence(rule: Extension): Sentence {
+  const { window_s = 180, extend_by_s = 180, extensions_max = 20, extend_from = "offer" } = rule;
   if (extensions_max === 0) return sentence("extensionNone");
   const key = extend_from === "offer" ? "extensionOffer" : "extensionClose";
   return sentence(key, { times: extensions_max }, { window: window_s, by: extend_by_s });

@@ -1,4 +1,5 @@
 // What is to be said about a price before it is offered. The service decides; this saves a refusal. Pure.
+import type { Step } from "../../../api/hall-frames.ts";
 
 /** An offer this much below its reference may have a digit too few. */
 export const OUTLIER_PERCENT = 10;
@@ -40,7 +41,7 @@ function rounded(step_fen: number): number {
 }
 
 /** Quick prices: the highest allowed, and one, three and five steps below it. Whole steps where the step is a ratio. */
-export function quickPrices(basis: BidBasis, step: { amount_fen: number | null; ratio_bp: number | null }): number[] {
+export function quickPrices(basis: BidBasis, step: Step): number[] {
   const { highest_allowed_fen } = basis;
   if (highest_allowed_fen < 1) return [];
   const base = step.amount_fen ?? rounded(Math.max(1, Math.floor((highest_allowed_fen * (step.ratio_bp ?? 100)) / 10_000)));
