@@ -1,0 +1,34 @@
+"""A load process: ``python -m bench.load``, told what to do over its standard input."""
+
+from typing import Any
+
+import uvloop
+
+from bench.load import offers, posts, viewers
+from bench.talk import listen
+
+
+async def main() -> None:
+    crowd = viewers.Crowd()
+
+    async def do(asked: dict[str, Any]) -> Any:
+        match asked.pop("do"):
+            case "offers":
+                return await offers.run(**asked)
+            case "posts":
+                return await posts.run(**asked)
+            case "watch":
+                return await crowd.watch(**asked)
+            case "count":
+                return await crowd.count(**asked)
+            case "seen":
+                return crowd.seen()
+            case "leave":
+                return await crowd.leave()
+            case other:
+                raise ValueError(other)
+
+    await listen({}, do)
+
+
+uvloop.run(main())
