@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import Actor, Role
@@ -55,8 +56,11 @@ async def actor_of(tx: AsyncConnection, user_id: UUID) -> Actor | None:
 
 async def first_of_each_organisation(tx: AsyncConnection, limit: int) -> list[Actor]:
     """List one user of each organisation, the oldest, for the demonstration's login page."""
-    oldest = (sa.select(_u.id).distinct(_u.organisation_id).where(_u.status == Status.ACTIVE)).order_by(
-        _u.organisation_id, _u.created_at, _u.id
+    oldest = (
+        sa.select(_u.id)
+        .ext(postgresql.distinct_on(_u.organisation_id))
+        .where(_u.status == Status.ACTIVE)
+        .order_by(_u.organisation_id, _u.created_at, _u.id)
     )
     statement = _actors().where(_u.id.in_(oldest)).order_by(_u.created_at, _u.id).limit(limit)
     return [_actor(row) for row in (await tx.execute(statement)).all()]
