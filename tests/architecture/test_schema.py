@@ -1,6 +1,8 @@
 """The migrations: up, down and up again; what they make is what the code declares; the journal stays as it is."""
 
+import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -13,12 +15,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-import portal.app  # noqa: F401 - every table is declared once everything is composed
 from kernel.db.database import Database
 from kernel.db.metadata import metadata
 from kernel.journal.tables import PARTITIONS, Xid8
 from kernel.runtime import Kernel
 from portal import migrate
+
+ROOT: Final = Path(__file__).parents[2]
+for _path in sorted(ROOT.glob("*/*/tables.py")):  # every table is declared once all of these are imported
+    if not _path.is_relative_to(ROOT / "tests"):
+        importlib.import_module(".".join(_path.relative_to(ROOT).with_suffix("").parts))
 
 _PARTITIONS: Final = frozenset(f"journal_{part}" for part in range(PARTITIONS))
 JOURNAL: Final = ("journal", *sorted(_PARTITIONS))
