@@ -11,6 +11,13 @@ PARTITIONS = 8
 
 
 def upgrade() -> None:
+    _make_service_role()
+    _make_journal()
+    _make_feed_readers_and_keys()
+    _make_sessions()
+
+
+def _make_service_role() -> None:
     # A role belongs to the cluster, not the database: several databases of one cluster may be migrated at once.
     op.execute("""
         do $$ begin
@@ -30,6 +37,9 @@ def upgrade() -> None:
         "alter default privileges in schema public grant select, insert, update, delete on tables to zhecai_service"
     )
     op.execute("alter default privileges in schema public grant usage on sequences to zhecai_service")
+
+
+def _make_journal() -> None:
     op.execute("""
         create table journal (
             stream text not null,
@@ -51,6 +61,9 @@ def upgrade() -> None:
     op.execute("create index ix_journal_feed on journal (xid, stream, version)")
     for table in ("journal", *(f"journal_{part}" for part in range(PARTITIONS))):
         op.execute(f"revoke update, delete, truncate on {table} from zhecai_service")
+
+
+def _make_feed_readers_and_keys() -> None:
     op.execute("""
         create table feed_readers (
             name text constraint pk_feed_readers primary key,
@@ -70,6 +83,9 @@ def upgrade() -> None:
         )
     """)
     op.execute("create index ix_idempotency_keys_at on idempotency_keys (at)")
+
+
+def _make_sessions() -> None:
     op.execute("""
         create table sessions (
             token_hash bytea constraint pk_sessions primary key,
