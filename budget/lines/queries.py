@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from budget.lines.rules import Account, Consumed, Event, Line, Released, Reserved, evolve, posting_of
+from budget.lines.rules import Account, Event, Line, evolve, posting_of
 from budget.lines.tables import budget_lines as t
 from budget.lines.tables import budget_postings as p
 from kernel.access.actors import Actor, Role
@@ -26,27 +26,32 @@ _LOAD_RESERVATIONS: Final = (
     "select line_id, order_id, amount_fen from budget_reservations where line_id = any($1::uuid[])"
 )
 
+# Rows travel as one JSON text a table: encoding them costs a fifth of what arrays of columns cost.
 _SAVE: Final = """
 insert into budget_lines (id, version, number, name, year, organisation_id, region,
                           appropriated_fen, available_fen, reserved_fen, consumed_fen)
-select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::uuid[], $7::text[],
-                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+select id, version, number, name, year, organisation_id, region,
+       appropriated_fen, available_fen, reserved_fen, consumed_fen
+from json_populate_recordset(null::budget_lines, $1::json)
 on conflict (id) do update set
     version = excluded.version, appropriated_fen = excluded.appropriated_fen, available_fen = excluded.available_fen,
     reserved_fen = excluded.reserved_fen, consumed_fen = excluded.consumed_fen"""
 
 _SAVE_POSTINGS: Final = """
 insert into budget_postings (line_id, version, at, debit, credit, amount_fen, order_id)
-select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::uuid[])"""
+select line_id, version, at, debit, credit, amount_fen, order_id
+from json_populate_recordset(null::budget_postings, $1::json)"""
 
 _SAVE_RESERVATIONS: Final = """
 insert into budget_reservations (line_id, order_id, amount_fen)
-select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+select line_id, order_id, amount_fen from json_populate_recordset(null::budget_reservations, $1::json)
 on conflict (line_id, order_id) do update set amount_fen = excluded.amount_fen"""
 
 _DROP_RESERVATIONS: Final = """
-delete from budget_reservations r using unnest($1::uuid[], $2::uuid[]) as u(line_id, order_id)
+delete from budget_reservations r using json_populate_recordset(null::budget_reservations, $1::json) u
 where r.line_id = u.line_id and r.order_id = u.order_id"""
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Line]]:
@@ -74,39 +79,25 @@ def _line(row: asyncpg.Record, reservations: dict[UUID, int]) -> Line:
 
 async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) -> None:
     """Write lines, postings and what orders keep: three statements whatever the batch, a fourth when orders end."""
-    lines = [
-        (
-            change.id,
-            change.version,
-            line.number,
-            line.name,
-            line.year,
-            line.organisation_id,
-            line.region,
-            line.appropriated_fen,
-            line.available_fen,
-            line.reserved_fen,
-            line.consumed_fen,
-        )
-        for change in changes
-        for line in (change.after,)
-    ]
-    postings: list[tuple[object, ...]] = []
-    kept: list[tuple[object, ...]] = []
-    dropped: list[tuple[object, ...]] = []
+    lines: list[dict[str, Any]] = []
+    postings: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
+    dropped: list[dict[str, Any]] = []
     for change in changes:
+        lines.append({"id": change.id, "version": change.version} | msgspec.structs.asdict(change.after))
+        del lines[-1]["reservations"]
         touched: dict[UUID, None] = {}
         for version, at, event in change.events:
-            debit, credit, amount_fen, order_id = posting_of(event)
-            postings.append((change.id, version, at, debit, credit, amount_fen, order_id))
-            if isinstance(event, Reserved | Released | Consumed):
-                touched[event.order_id] = None
-        before = change.before.reservations if change.before else {}
+            posting = posting_of(event)
+            postings.append({"line_id": change.id, "version": version, "at": at} | posting._asdict())
+            if posting.order_id is not None:
+                touched[posting.order_id] = None
         for order_id in touched:
-            if (amount := change.after.reservations.get(order_id)) is not None:
-                kept.append((change.id, order_id, amount))
-            elif order_id in before:
-                dropped.append((change.id, order_id))
+            reservation: dict[str, Any] = {"line_id": change.id, "order_id": order_id}
+            if (amount_fen := change.after.reservations.get(order_id)) is not None:
+                kept.append(reservation | {"amount_fen": amount_fen})
+            elif change.before and order_id in change.before.reservations:
+                dropped.append(reservation)
     for statement, rows in (
         (_SAVE, lines),
         (_SAVE_POSTINGS, postings),
@@ -114,7 +105,7 @@ async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) 
         (_DROP_RESERVATIONS, dropped),
     ):
         if rows:
-            await connection.execute(statement, *(list(column) for column in zip(*rows, strict=True)))
+            await connection.execute(statement, _encode(rows).decode())
 
 
 BUDGET: Final[StreamKind[Line, Event]] = StreamKind("budget", Event, evolve, _load, _save)

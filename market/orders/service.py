@@ -404,7 +404,8 @@ async def take_step(
         moved = [Happened(offers[offer_id], event) for offer_id, event in back.offers]
         return [*moved, Happened(line, back.budget), Happened(spending, back.spending)]
 
-    streams: list[StreamRef[Any, Any]] = [ref, *([*offers.values(), line, spending] if step in EFFECTIVE else [])]
+    touched: list[StreamRef[Any, Any]] = [*offers.values(), line, spending] if step in EFFECTIVE else []
+    streams: list[StreamRef[Any, Any]] = [ref, *touched]
     return await kernel.committer.submit(Command(streams, decide, actor.journal, origin, at, key, Stepped))
 
 
