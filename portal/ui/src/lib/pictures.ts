@@ -14,6 +14,9 @@ const PROJECTOR = "M10 22h44v20H10zM40 32a7 7 0 1 0-14 0 7 7 0 1 0 14 0M16 42v6M
 const NETWORK = "M12 36h40v14H12zM20 43h2M28 43h2M36 43h8M22 36c0-14 20-14 20 0M27 36c0-7 10-7 10 0";
 const SHIELD = "M32 10l18 6v14c0 12-8 20-18 24-10-4-18-12-18-24V16zM24 31l6 6 11-12";
 const FURNITURE = "M12 22h40v6H12zM16 28v24M48 28v24M16 40h32";
+const DISPLAY = "M10 14h44v28H10zM32 42v8M22 50h20";
+const COPIER = "M16 22h32v28H16zM14 14h36v8H14zM22 30h12M22 50v4M42 50v4M48 34h6v6h-6";
+const CHAIR = "M22 10h20v22H22zM18 32h28v6H18zM32 38v8M20 54l12-8 12 8";
 const AIR = "M10 18h44v16H10zM16 28h32M18 42c0 4-4 4-4 8M32 42c0 4-4 4-4 8M46 42c0 4-4 4-4 8";
 const CAR = "M10 36l6-14h32l6 14v10H10zM20 46a4 4 0 1 0 .1 0M44 46a4 4 0 1 0 .1 0M12 36h40";
 const PAPER = "M20 10h18l8 8v36H20zM38 10v8h8M26 28h14M26 36h14M26 44h8";
@@ -31,7 +34,12 @@ const DRAWINGS: readonly (readonly [string, Drawing])[] = [
   ["A020103", { hue: "blue", path: SHIELD }],
   ["A020105", { hue: "blue", path: SERVER }],
   ["A0201", { hue: "blue", path: COMPUTER }],
-  ["A020202", { hue: "green", path: PROJECTOR }],
+  ["A02020200", { hue: "green", path: PROJECTOR }],
+  ["A02020100", { hue: "green", path: COPIER }],
+  ["A02020400", { hue: "green", path: COPIER }],
+  ["A02020800", { hue: "green", path: DISPLAY }],
+  ["A02021104", { hue: "green", path: DISPLAY }],
+  ["A050103", { hue: "brown", path: CHAIR }],
   ["A0202", { hue: "green", path: PRINTER }],
   ["A0203", { hue: "grey", path: CAR }],
   ["A0206", { hue: "green", path: AIR }],

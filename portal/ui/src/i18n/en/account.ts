@@ -3,12 +3,9 @@ export default {
   lead: "One door for purchasers, suppliers and supervisors. Catalogue, agreements and public auctions need no account.",
   login: "Login name",
   password: "Password",
-  show: "Show password",
-  hide: "Hide password",
   submit: "Log in",
   loginNeeded: "Enter your login name",
   passwordNeeded: "Enter your password",
   demoTitle: "Demo accounts",
   demoLead: "This is a demonstration: choose an account to log in with it at once.",
-  enter: "Log in as {name}",
 };

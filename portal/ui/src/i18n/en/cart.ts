@@ -23,6 +23,7 @@ export default {
   phone: "Phone",
   phoneHint: "such as 0571-12345678",
   note: "Note",
+  incomplete: "Fill in the delivery and budget fields marked *",
   needed: "This is needed",
   phoneWrong: "Enter a telephone number",
   summary: "Preview",

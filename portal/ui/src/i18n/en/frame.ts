@@ -11,6 +11,7 @@ export default {
   login: "Log in",
   logout: "Log out",
   account: "Account",
+  identity: "Time and identity",
   guest: "Visitor",
   actAs: "Act as",
   demoAccounts: "Demo accounts",

@@ -1,5 +1,5 @@
 export default {
-  lead: "下单占用、取消退回、验收支出,金额以分记账,任何时候不为负。",
+  lead: "下单占用、取消退回、验收支出，金额以分记账，任何时候不为负。",
   number: "指标编号",
   name: "指标名称",
   year: "年度",
@@ -8,7 +8,7 @@ export default {
   available: "可用",
   reserved: "已占用",
   consumed: "已支出",
-  share: "可用 {available}%,已占用 {reserved}%,已支出 {consumed}%",
+  share: "可用 {available}%，已占用 {reserved}%，已支出 {consumed}%",
   postings: "流水",
   empty: "没有预算指标",
   emptyDetail: "预算指标由财政部门下达后显示在这里。",
