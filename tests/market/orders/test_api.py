@@ -315,3 +315,16 @@ def test_no_text_becomes_a_formula_in_a_spreadsheet(text: str) -> None:
 
     _, cells = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     assert cells.count(f"'{text}") == len(row)
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x00"])
+async def test_a_character_that_no_database_holds_is_a_4xx(
+    kernel: Kernel, trade: Trade, client: httpx2.AsyncClient, text: str
+) -> None:
+    headers = await as_(kernel, trade.purchaser, **{"Idempotency-Key": "k"})
+
+    placed = await client.post("/api/orders", json=a_body(trade, note=text), headers=headers)
+    found = await client.get("/api/orders", params={"q": text}, headers=headers)
+
+    assert placed.status_code in {400, 422}
+    assert found.status_code in {400, 422}
