@@ -13,6 +13,7 @@ import asyncpg
 import httpx2
 import pytest
 from hypothesis import settings as hypothesis_settings
+from redis.asyncio import Redis
 
 from kernel.access.actors import Actor
 from kernel.clock import ManualClock
@@ -106,6 +107,8 @@ KernelMaker = Callable[..., Awaitable[Kernel]]
 @pytest.fixture
 async def make_kernel(database_url: str, redis_url: str) -> AsyncIterator[KernelMaker]:
     """Opens kernels on the test's database: each is what one more process would have."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushdb()  # what one test counted (logins, say) is not the next one's
     async with AsyncExitStack() as stack:
 
         async def make(
