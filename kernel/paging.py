@@ -38,6 +38,8 @@ def decode_cursor(text: str, types: tuple[Any, ...]) -> tuple[Any, ...]:
     """
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if b"\\u0000" in raw:
+            raise ValueError("U+0000 is in no cursor of ours")  # noqa: TRY301 - answered like any other bad cursor
         values: tuple[Any, ...] = msgspec.json.decode(raw, type=tuple[types])  # type: ignore[valid-type]
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise Invalid(

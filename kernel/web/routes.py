@@ -134,6 +134,8 @@ class Operation:
                     raise Invalid(f"缺少参数 {name}。", f"The parameter {name} is missing.", field=name)
                 arguments[name] = default
                 continue
+            if "\x00" in raw:
+                raise _nul(name)
             try:
                 arguments[name] = msgspec.convert(raw, type_, strict=False)
             except msgspec.ValidationError as error:
@@ -155,7 +157,14 @@ class Operation:
         return tuple(found)
 
 
+def _nul(field: str) -> Invalid:
+    """Refuse the character U+0000 (空字符), the one that PostgreSQL cannot hold: it must not end as a 500."""
+    return Invalid(f"{field} 不能含空字符（U+0000）。", f"{field} must not hold the character U+0000.", field=field)
+
+
 def _decoded(decode: Callable[[bytes], Any], raw: bytes) -> Any:
+    if b"\\u0000" in raw:
+        raise _nul("body")
     try:
         return decode(raw)
     except msgspec.ValidationError as error:
