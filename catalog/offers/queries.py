@@ -1,7 +1,8 @@
 """Every statement about offers."""
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -46,6 +47,8 @@ async def _save(connection: Connection, changes: Sequence[Change[Offer, Event]])
 
 OFFER: Final[StreamKind[Offer, Event]] = StreamKind("offer", Event, evolve, _rows.load, _save)
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
 _o: Final = offers.c
 
 
@@ -85,7 +88,7 @@ _SHOWN: Final = sa.select(
     *(_o.package, _o.agreement_price_fen, _o.price_fen, products.c.market_price_fen),
     *(_o.quota, _o.reserved, _o.consumed),
     (_o.quota - _o.reserved - _o.consumed).label("available"),
-    *(_o.regions, _o.on_shelf),
+    *(_o.regions, _o.on_shelf, _o.listed_at),
 ).select_from(
     offers.join(products, products.c.id == _o.product_id).join(agreements, agreements.c.id == _o.agreement_id)
 )
@@ -107,12 +110,10 @@ async def own(
     if text:
         statement = statement.where(products.c.name.contains(text, autoescape=True))
     if cursor:
-        last = (
-            await tx.execute(sa.select(_o.listed_at, _o.id).where(_o.id == decode_cursor(cursor, (UUID,))[0]))
-        ).one()
-        statement = statement.where(sa.tuple_(_o.listed_at, _o.id) < sa.tuple_(last.listed_at, last.id))
+        listed_at, last = decode_cursor(cursor, (Moment, UUID))
+        statement = statement.where(sa.tuple_(_o.listed_at, _o.id) < sa.tuple_(listed_at, last))
     rows = (await tx.execute(statement.limit(limit + 1))).all()
-    return page_of(rows, limit, _row, lambda row: (row.offer_id,))
+    return page_of(rows, limit, _row, lambda row: (row.listed_at, row.offer_id))
 
 
 async def get_own(tx: AsyncConnection, supplier_id: UUID, offer_id: UUID) -> OfferRow | None:

@@ -7,9 +7,9 @@ matches are gathered by the gram index and then sorted. Offers are read for the 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,9 @@ from kernel.db.statetable import StateTable
 from kernel.journal.streams import StreamKind
 from kernel.paging import decode_cursor, encode_cursor
 from registries.organisations.tables import organisations
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 HEAD: Final = 3_000
 MATCHES_MAX: Final = 20_000
@@ -239,7 +242,7 @@ async def page(
     else:
         rows = await _sorted(tx, wanted, grams, sort=sort, cursor=cursor, limit=limit)
     shown = rows[:limit]
-    following = encode_cursor((shown[-1].key, str(shown[-1].id))) if len(rows) > limit else None
+    following = encode_cursor((shown[-1].key, shown[-1].id)) if len(rows) > limit else None
     summaries = await _summaries(tx, wanted, [row.id for row in shown])
     return [_row(row, summaries.get(row.id)) for row in shown], following
 
@@ -249,24 +252,19 @@ async def _by_age(
 ) -> Sequence[Any]:
     behind: list[sa.ColumnElement[bool]] = []
     if cursor:
-        micros, last = decode_cursor(cursor, (int, UUID))
-        behind = [sa.tuple_(_micros(_p.created_at), _p.id) < sa.tuple_(sa.cast(micros, sa.BigInteger), last)]
-        behind.append(_p.created_at <= sa.func.to_timestamp(sa.cast(micros // 10**6 + 1, sa.BigInteger)))
+        created_at, last = decode_cursor(cursor, (Moment, UUID))
+        behind = [sa.tuple_(_p.created_at, _p.id) < sa.tuple_(created_at, last)]
     if head:
         newest = (
             sa.select(products).where(*behind).order_by(_p.created_at.desc(), _p.id.desc()).limit(HEAD).subquery("h")
         )
-        statement = sa.select(newest, _micros(newest.c.created_at).label("key")).where(
-            *_matching(wanted, newest.c, grams)
-        )
+        statement = sa.select(newest, newest.c.created_at.label("key")).where(*_matching(wanted, newest.c, grams))
         order = (newest.c.created_at.desc(), newest.c.id.desc())
     else:
         plain = not (wanted.terms or wanted.category or wanted.brand or wanted.about_offers)
-        created_at: Any = _p.created_at if plain else _p.created_at + sa.text("interval '0'")
-        statement = sa.select(products, _micros(_p.created_at).label("key")).where(
-            *behind, *_matching(wanted, _p, grams)
-        )
-        order = (created_at.desc(), _p.id.desc())
+        oldness: Any = _p.created_at if plain else _p.created_at + sa.text("interval '0'")
+        statement = sa.select(products, _p.created_at.label("key")).where(*behind, *_matching(wanted, _p, grams))
+        order = (oldness.desc(), _p.id.desc())
     return (await tx.execute(statement.order_by(*order).limit(limit + 1))).all()
 
 
@@ -276,7 +274,7 @@ async def _sorted(
     h = _matches(wanted, grams)
     source: sa.FromClause = h
     key: sa.ColumnElement[Any]
-    type_: type = int
+    type_: Any = Whole
     descending = sort in {Sort.RELEVANCE, Sort.PRICE_DOWN}
     if sort in {Sort.PRICE, Sort.PRICE_DOWN}:
         best = (
@@ -344,11 +342,6 @@ def _row(row: Any, summary: Any) -> ProductRow:
         agreement_price_fen=summary.agreement_price_fen if summary else None,
         available=summary.available if summary else 0,
     )
-
-
-def _micros(column: Any) -> sa.ColumnElement[int]:
-    """A moment as whole microseconds: a cursor must not lose digits."""
-    return sa.cast(sa.func.extract("epoch", column) * 1_000_000, sa.BigInteger)
 
 
 async def facets(tx: AsyncConnection, wanted: Filter, grams: Sequence[int]) -> Facets:

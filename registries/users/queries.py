@@ -60,9 +60,9 @@ async def first_of_each_organisation(tx: AsyncConnection, limit: int) -> list[Ac
         sa.select(_u.id)
         .ext(postgresql.distinct_on(_u.organisation_id))
         .where(_u.status == Status.ACTIVE)
-        .order_by(_u.organisation_id, _u.created_at, _u.id)
+        .order_by(_u.organisation_id, _u.created_at, _u.login)
     )
-    statement = _actors().where(_u.id.in_(oldest)).order_by(_u.created_at, _u.id).limit(limit)
+    statement = _actors().where(_u.id.in_(oldest)).order_by(_u.created_at, _u.login).limit(limit)
     return [_actor(row) for row in (await tx.execute(statement)).all()]
 
 
