@@ -1,0 +1,144 @@
+"""
+Writes the documents that follow from the code: settings, routes, pictures of lifecycles.
+
+    python docs/generate.py            # write them
+    python docs/generate.py --check    # only say whether they are what the code says
+"""
+
+import argparse
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.routing import WebSocketRoute
+
+import kernel.settings
+from kernel.access.actors import Role
+from kernel.access.table import ACCESS, Action
+from kernel.settings import NAMES, Settings
+from kernel.web.routes import TypedRoute
+from market.auctions import lifecycle as auction
+from market.orders import lifecycle as order
+from portal.app import API
+
+DOCS: Final = Path(__file__).parent
+_WRITTEN: Final = "Written by `make docs`; do not edit."
+
+
+def settings() -> str:
+    """Describe every setting: its default, what is allowed, what it is for."""
+    purposes = dict(_purposes())
+    rows = [
+        f"| `ZHECAI_{name.upper()}` | {_default(name)} | {_allowed(name)} | {purposes.get(name, '')} |"
+        for name in NAMES
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            f"From `kernel/settings.py`. {_WRITTEN}",
+            "",
+            "A setting is a variable of the environment, or a key of that name in lower case without `ZHECAI_` in the TOML",
+            "file that `--config` or `ZHECAI_CONFIG` names. Options of a command win over the environment, that wins over the",
+            "file. An unknown name is refused. `zhecai doctor` shows every value, where it comes from, and masks passwords.",
+            "",
+            "| variable | default | allowed | what it is for |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _purposes() -> Iterator[tuple[str, str]]:
+    """Yield each field's docstring: the string that follows it."""
+    source = ast.parse(inspect.getsource(kernel.settings))
+    fields = next(node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Settings").body
+    for field, after in pairwise(fields):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
+            assert isinstance(after.value, ast.Constant)
+            text = re.sub(r":\w+:`(\w+)`", r"`\1`", str(after.value.value)).replace("``", "`")
+            yield field.target.id, " ".join(text.split())
+
+
+def _default(name: str) -> str:
+    if name == "data_dir":
+        return "see `zhecai doctor`"
+    value: Any = getattr(Settings(), name)
+    if value is None or value == ():
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _allowed(name: str) -> str:
+    return kernel.settings._allowance(name)[1].replace("|", "\\|")  # noqa: SLF001 - its only other reader
+
+
+def routes() -> str:
+    """List every route with its action and who may."""
+    rows: list[str] = []
+    for route in API:
+        if isinstance(route, TypedRoute):
+            found = route.operation
+            rows.append(_row(found.method, found.path, found.summary, found.action))
+        elif isinstance(route, WebSocketRoute):
+            action: Action = inspect.getclosurevars(route.endpoint).nonlocals["action"]
+            rows.append(_row("WebSocket", route.path, "A live hall: a snapshot, then numbered deltas", action))
+    return "\n".join(
+        [
+            "# Routes",
+            "",
+            f"From the signatures of the endpoints. {_WRITTEN}",
+            "",
+            "The whole description, with every field and problem, is `GET /api/openapi.json` (or `zhecai openapi`). Every write",
+            "takes an `Idempotency-Key` header unless doing it twice does no harm. What a caller may see of a list or an object",
+            "is decided by the query; somebody else's object answers 404.",
+            "",
+            "| method | path | what | action | who |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _row(method: str, path: str, summary: str, action: Action) -> str:
+    permitted = ACCESS[action]
+    who = "everybody" if Role.PUBLIC in permitted else ", ".join(role for role in Role if role in permitted)
+    return f"| {method} | `{path}` | {summary} | `{action}` | {who} |"
+
+
+DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
+    "settings.md": settings,
+    "routes.md": routes,
+    "lifecycles/auction.md": auction.picture,
+    "lifecycles/order.md": order.picture,
+}
+
+
+def main() -> int:
+    """Write or compare; 1 when something is not up to date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a document is out of date")
+    check = parser.parse_args().check
+    stale = [name for name, write in DOCUMENTS.items() if not _same(DOCS / name, write())]
+    if check:
+        for name in stale:
+            print(f"docs/{name} is not what the code says: make docs", file=sys.stderr)  # noqa: T201 - a command
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(DOCUMENTS[name](), "utf-8")
+    return 0
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text("utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
