@@ -122,6 +122,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Directory with ``postgres`` and ``initdb``; None: look for one."""
     redis_bin: Program = None
     """Program of the embedded Redis; None: look for one."""
+    order_limits: Program = None
+    """Table of the limits on direct orders; None: the unverified sample that ships."""
     bind: Bind = "127.0.0.1"
     port: Port = 8420
     public_url: PublicUrl = None

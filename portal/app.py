@@ -31,6 +31,7 @@ from market.auctions import api as auctions
 from market.auctions import live as auction_hall
 from market.auctions import worker as auction_worker
 from market.auctions.service import AUCTION
+from market.limits import service as limits
 from market.limits.service import SPENDING
 from market.orders import api as orders
 from market.orders.service import ORDER
@@ -87,7 +88,13 @@ DUE: Final[tuple[Job, ...]] = (auction_worker.run_due,)
 
 
 def create_app(kernel: Kernel) -> ASGIApp:
-    """Compose the application of one process."""
+    """
+    Compose the application of one process.
+
+    Raises:
+        SettingsError: the table of order limits cannot be used; not to be found out by the first order.
+    """
+    limits.table_of(kernel.settings)
     document = api_document()
 
     async def describe(_: Request) -> Response:

@@ -6,7 +6,8 @@ it holds, the most that one order may cost and the most that one purchaser may o
 counted per purchaser, fiscal year and *group* of the classification: the first ``group_length`` characters
 of the code, so that one need cannot be cut into many orders of neighbouring items.
 
-The figures that ship are a sample and marked unverified: what a place really allows is configuration.
+The figures that ship are a sample and marked unverified: what a place really allows is configuration
+(``ZHECAI_ORDER_LIMITS`` names a table of its own).
 
 Source: 政府采购法实施条例 第二十八条 (化整为零: several purchases of one item or class within one fiscal year).
 """
@@ -26,6 +27,10 @@ from registries.regions.rules import Level, covers, path_of, region_of
 
 _NAMESPACE: Final = UUID("0f0f1d0e-7a3c-5c60-8f53-6f7e4f0a5d21")
 """Fixed for ever: the identifier of a spending stream is derived from its organisation and year."""
+
+
+KNOWN_MAX: Final = 4096
+"""Policies that one table remembers."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -165,10 +170,25 @@ def policy_on(table: Sequence[Limit], *, day: date, region: str) -> PolicySnapsh
     return PolicySnapshot(region, level, day, tuple(limits)) if limits else None
 
 
-@lru_cache(maxsize=4096)
-def shipped_policy_on(day: date, region: str) -> PolicySnapshot | None:
-    """Resolve the policy that ships; a pure function of its arguments, remembered because orders are many."""
-    return policy_on(LIMITS, day=day, region=region)
+class LimitTable:
+    """
+    A table of limits, and the policies that were resolved from it.
+
+    Resolving is pure, so what was resolved once is remembered: orders are many, regions and days few.
+    """
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self.limits: Final = tuple(limits)
+        self._known: dict[tuple[date, str], PolicySnapshot | None] = {}
+
+    def on(self, day: date, region: str) -> PolicySnapshot | None:
+        """Resolve the policy for purchasers of ``region`` on a Beijing day (see :func:`policy_on`)."""
+        key = (day, region)
+        if key not in self._known:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[key] = policy_on(self.limits, day=day, region=region)
+        return self._known[key]
 
 
 def limit_for(policy: PolicySnapshot, category_code: str) -> Limit | None:

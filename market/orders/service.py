@@ -26,8 +26,8 @@ from kernel.journal.streams import StreamKind, StreamRef
 from kernel.paging import Page, decode_cursor, page_of
 from kernel.problems import Forbidden, Invalid, NotFound, Problem, Refused, Scalar
 from kernel.runtime import Kernel
-from market.limits.rules import Spending, Standing, beijing_day, shipped_policy_on, spending_id
-from market.limits.service import SPENDING
+from market.limits.rules import PolicySnapshot, Spending, Standing, beijing_day, spending_id
+from market.limits.service import SPENDING, table_of
 from market.orders import queries
 from market.orders.lifecycle import (
     STEP_TEXTS,
@@ -195,7 +195,7 @@ def _refs(cart: Cart, purchaser: Purchaser, facts: Mapping[UUID, _Facts], at: da
     )
 
 
-def _shop(refs: _Refs, states: States, purchaser: Purchaser, at: datetime) -> Shop:
+def _shop(refs: _Refs, states: States, policy: PolicySnapshot | None) -> Shop:
     return Shop(
         _present(refs.offers, states),
         _present(refs.products, states),
@@ -203,7 +203,7 @@ def _shop(refs: _Refs, states: States, purchaser: Purchaser, at: datetime) -> Sh
         _present(refs.suppliers, states),
         states.get(refs.line) if refs.line else None,
         states.get(refs.spending),
-        shipped_policy_on(beijing_day(at), purchaser.region),
+        policy,
     )
 
 
@@ -215,6 +215,10 @@ def _purchaser(actor: Actor) -> Purchaser:
     if actor.organisation_id is None:
         raise Forbidden("只有采购单位可以下单。", "Only a purchaser's organisation can order.")
     return Purchaser(actor.organisation_id, actor.organisation_name, actor.region)
+
+
+def _policy(kernel: Kernel, purchaser: Purchaser, at: datetime) -> PolicySnapshot | None:
+    return table_of(kernel.settings).on(beijing_day(at), purchaser.region)
 
 
 def _refused(faults: Sequence[Fault]) -> Refused:
@@ -251,11 +255,12 @@ async def place(
     refs = _refs(cart, purchaser, facts, at)
     order_ids = {supplier_id: uuid7(at) for supplier_id in refs.suppliers}
     orders = {order_id: ORDER.ref(order_id) for order_id in order_ids.values()}
+    policy = _policy(kernel, purchaser, at)
     line = refs.line
     assert line is not None
 
     def decide(states: States) -> Decided[PlacedOrders] | Problem:
-        decision = decide_placement(purchaser, cart, _shop(refs, states, purchaser, at), order_ids, at=at)
+        decision = decide_placement(purchaser, cart, _shop(refs, states, policy), order_ids, at=at)
         if isinstance(decision, list):
             return _refused(decision)
         answer = tuple(
@@ -294,7 +299,7 @@ async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> 
     purchaser = _purchaser(actor)
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
     refs = _refs(cart, purchaser, facts, at)
-    shop = _shop(refs, await _read(kernel.db, _all(refs)), purchaser, at)
+    shop = _shop(refs, await _read(kernel.db, _all(refs)), _policy(kernel, purchaser, at))
     standings = standings_of(cart, shop)
     problems = tuple(
         PreviewProblem(fault.line, str(fault.refusal), *texts_of(fault), fault.members)

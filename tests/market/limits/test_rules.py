@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.limits.rules import (
+    KNOWN_MAX,
     LIMITS,
     Counted,
+    LimitTable,
     Refusal,
     Spending,
     Standing,
@@ -21,7 +23,6 @@ from market.limits.rules import (
     policy_on,
     read_table,
     refusal_of,
-    shipped_policy_on,
     spending_id,
     standings,
 )
@@ -171,8 +172,9 @@ def test_a_day_begins_at_midnight_in_beijing() -> None:
 
 
 def test_the_table_that_ships_covers_every_level_and_says_that_it_is_unverified() -> None:
+    table = LimitTable(LIMITS)
     for region in ("330000", "330100", "330102"):
-        policy = shipped_policy_on(TODAY, region)
+        policy = table.on(TODAY, region)
         assert policy is not None
         assert limit_for(policy, "A02010108") is not None
     assert not any(limit.verified for limit in LIMITS)
@@ -202,3 +204,15 @@ def test_a_table_is_read_row_by_row() -> None:
 def test_a_table_that_makes_no_sense_is_refused(_case: str, row: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_table(f"{HEAD}\n{row}\n")
+
+
+def test_a_table_remembers_what_it_resolved_and_no_more_than_it_may() -> None:
+    table = LimitTable([a_limit()])
+
+    first = table.on(TODAY, "330102")
+    for number in range(KNOWN_MAX + 1):
+        table.on(TODAY + timedelta(days=number), "330102")
+
+    assert table.on(TODAY, "330102") == first
+    assert table.on(TODAY, "330102") is table.on(TODAY, "330102")
+    assert len(table._known) <= KNOWN_MAX
