@@ -51,7 +51,7 @@ from market.auctions.lifecycle import (
     evolve,
 )
 from market.auctions.rules import Accepted, You, discloses_best, discloses_ranks, repeated, you_of
-from market.auctions.service import AUCTION, Bidder, By, auction_of, bidder_of, offer_command
+from market.auctions.service import AUCTION, Bidder, auction_of, bidder_of, offer_command
 
 DELTA_OFFERS_MAX: Final = 20
 SNAPSHOT_OFFERS_MAX: Final = 200
@@ -394,10 +394,11 @@ class HallSession:
     bidder's last offers from the journal; beyond those the HTTP route asks the journal itself.
     """
 
-    def __init__(self, auction_id: UUID, bidder: Bidder | None, by: By, view: AuctionHall) -> None:
+    def __init__(self, auction_id: UUID, bidder: Bidder | None, view: AuctionHall, *, actor: str, origin: str) -> None:
         self._ref: Final = AUCTION.ref(auction_id)
         self._bidder: Final = bidder
-        self._by: Final = by
+        self._actor: Final = actor
+        self._origin: Final = origin
         self._view: Final = view
         self._pending: HallOffer | None = None
 
@@ -417,8 +418,15 @@ class HallSession:
             zh, en = "上一次报价尚未得到答复，请稍候。", "Your last offer has not been answered yet; please wait."
             return [Send(_said(frame.key, "busy", zh, en, retry=True))]
         self._pending = frame
-        by = self._by._replace(at=at)
-        command = offer_command(self._ref, self._bidder, by, price_fen=frame.price_fen, offer_key=frame.key)
+        command = offer_command(
+            self._ref,
+            self._bidder,
+            price_fen=frame.price_fen,
+            offer_key=frame.key,
+            actor=self._actor,
+            origin=self._origin,
+            at=at,
+        )
         return [Submit(command, self._answer)]
 
     def _answer(self, outcome: Outcome) -> msgspec.Struct:
@@ -469,12 +477,12 @@ async def _admit(kernel: Kernel, actor: Actor, origin: str, websocket: WebSocket
     auction = await auction_of(kernel, actor, auction_id)
     bidder = bidder_of(actor)
     audience = audience_of(auction, organisation_id=actor.organisation_id, bidder=bidder)
-    by = By(actor, origin, kernel.clock.now())
 
     def converse(hall: Hall) -> LiveSession:
         view = hall.view
         assert isinstance(view, AuctionHall)
-        return HallSession(auction_id, bidder if audience.kind is Kind.BIDDER else None, by, view)
+        offering = bidder if audience.kind is Kind.BIDDER else None
+        return HallSession(auction_id, offering, view, actor=actor.journal, origin=origin)
 
     return Entrance(AUCTION.ref(auction_id), AuctionHall, audience, converse)
 

@@ -206,9 +206,19 @@ def bidder_of(actor: Actor) -> Bidder | None:
     return Bidder(actor.organisation_id, actor.organisation_name)
 
 
-def offer_command(ref: Ref, bidder: Bidder, by: By, *, price_fen: int, offer_key: str) -> Command[Accepted]:
+def offer_command(
+    ref: Ref,
+    bidder: Bidder,
+    *,
+    price_fen: int,
+    offer_key: str,
+    actor: str,
+    origin: str,
+    at: datetime,
+    key: Key | None = None,
+) -> Command[Accepted]:
     """Make the command of one offer; the hall posts it without a task of its own."""
-    offer, at = Offer(bidder.supplier_id, bidder.name, price_fen, offer_key), by.at
+    offer = Offer(bidder.supplier_id, bidder.name, price_fen, offer_key)
 
     def decide(states: States) -> Decided[Accepted] | Problem:
         auction = states.get(ref)
@@ -220,7 +230,7 @@ def offer_command(ref: Ref, bidder: Bidder, by: By, *, price_fen: int, offer_key
         accepted, events = decision
         return Decided(accepted, [Happened(ref, event) for event in events])
 
-    return Command((ref,), decide, by.actor.journal, by.origin, at, by.key, Accepted)
+    return Command((ref,), decide, actor, origin, at, key, Accepted)
 
 
 async def offer(kernel: Kernel, by: By, auction_id: UUID, *, price_fen: int, offer_key: str, resent: bool) -> Accepted:
@@ -237,7 +247,16 @@ async def offer(kernel: Kernel, by: By, auction_id: UUID, *, price_fen: int, off
     bidder = bidder_of(by.actor)
     if bidder is None:
         raise Forbidden("只有供应商可以报价。", "Only suppliers can offer.")
-    command = offer_command(AUCTION.ref(auction_id), bidder, by, price_fen=price_fen, offer_key=offer_key)
+    command = offer_command(
+        AUCTION.ref(auction_id),
+        bidder,
+        price_fen=price_fen,
+        offer_key=offer_key,
+        actor=by.actor.journal,
+        origin=by.origin,
+        at=by.at,
+        key=by.key,
+    )
     try:
         return await kernel.live_committer.submit(command)
     except Refused:

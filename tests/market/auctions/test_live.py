@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from kernel.access.actors import Actor, Role
 from kernel.commit.batch import Batch, Outcome
 from kernel.journal.streams import Versioned
 from kernel.live.audience import HOST, PUBLIC, Audience
@@ -40,7 +39,7 @@ from market.auctions.live import (
     audience_of,
 )
 from market.auctions.rules import Accepted, Offer, Refusal, decide_offer
-from market.auctions.service import AUCTION, Bidder, By, refused
+from market.auctions.service import AUCTION, Bidder, refused
 from tests.builders.market_auctions import (
     MINUTE,
     NOON,
@@ -303,10 +302,9 @@ class Desk:
     def __init__(self, bidder: int | None = 1, room: Room | None = None) -> None:
         self.room = room or Room()
         supplier = Bidder(a_supplier(bidder), f"供应商{bidder}有限公司") if bidder else None
-        actor = Actor(None, "u", "", supplier.supplier_id if supplier else None, "", "", (Role.SUPPLIER,))
         auction_id = a_supplier(99)
         self.ref = AUCTION.ref(auction_id)
-        self.session = HallSession(auction_id, supplier, By(actor, "192.0.2.1", NOON), self.room.hall)
+        self.session = HallSession(auction_id, supplier, self.room.hall, actor="user/1", origin="192.0.2.1")
 
     def say(self, text: str) -> msgspec.Struct | Submit:
         (effect,) = self.session.receive(text.encode(), NOON)
