@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -78,11 +78,32 @@ def decoder(kind: StreamKind[Any, Any]) -> Callable[[bytes], Any]:
     return decode
 
 
-class StreamRef(NamedTuple, Generic[S, E]):
-    """One stream: its kind and its id."""
+class StreamRef(Generic[S, E]):
+    """
+    One stream: its kind and its id. Its text is the stream's name in the journal.
 
-    kind: StreamKind[S, E]
-    id: UUID
+    A batch looks a stream up a dozen times for each command, and a UUID computes its hash in Python each time:
+    here hash and name are computed once.
+    """
+
+    __slots__ = ("_hash", "_name", "id", "kind")
+
+    def __init__(self, kind: StreamKind[S, E], id: UUID) -> None:
+        self.kind: Final = kind
+        self.id: Final = id
+        self._hash: Final = hash((kind, id))
+        self._name: str | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, StreamRef) and self.kind is other.kind and self.id == other.id)
 
     def __str__(self) -> str:
-        return f"{self.kind.name}/{self.id}"
+        if self._name is None:
+            self._name = f"{self.kind.name}/{self.id}"
+        return self._name
+
+    def __repr__(self) -> str:
+        return f"<stream {self}>"
