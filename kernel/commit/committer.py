@@ -39,6 +39,7 @@ CONTENDED_S: Final = 5.0
 """How long a stream on which processes clashed is locked before deciding, instead of tried."""
 CACHED_STREAMS_MAX: Final = 50_000
 _RECONNECT_S: Final = 0.2
+_CONNECT_S_MIN: Final = 1.0
 
 log = structlog.get_logger()
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,6 +62,8 @@ _LOST: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # the primary has become a standby
 )
 """The connection broke: whether the last commit happened is unknown until the journal is asked."""
 
@@ -71,6 +74,14 @@ class Pending(msgspec.Struct, gc=False):
     command: Command[Any]
     done: Done
     queued_s: float
+
+
+class InDoubt(msgspec.Struct, gc=False):
+    """A batch whose COMMIT was sent and has not been answered yet, and the transaction that holds it."""
+
+    batch: Batch
+    outcomes: list[Outcome]
+    xid: str
 
 
 class Committer:
@@ -104,7 +115,7 @@ class Committer:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        self._in_doubt: tuple[Batch, list[Outcome]] | None = None
+        self._in_doubt: InDoubt | None = None
         self.listeners: Final[list[Committed]] = []
 
     async def open(self) -> None:
@@ -113,7 +124,7 @@ class Committer:
         self._task = asyncio.create_task(self._run(), name=f"committer-{self._name}")
 
     async def close(self) -> None:
-        """Commit what is queued, then stop."""
+        """Commit what is queued, then stop; while the database is away, wait no longer than any command does."""
         self._closing = True
         self._wake.set()
         if self._task:
@@ -171,8 +182,12 @@ class Committer:
         """See a batch through: every one of its commands is told exactly once."""
         pending = self._without_repeats(pending)
         attempts = 0
+        replay = False
         while pending:
             try:
+                if replay:
+                    pending, replay = await self._replay(pending), False
+                    continue
                 return await self._commit(pending, alone=attempts >= ATTEMPTS_BEFORE_ALONE)
             except (Clash, asyncpg.DeadlockDetectedError):
                 COMMIT_CLASHES.labels(self._name).inc()
@@ -180,7 +195,7 @@ class Committer:
                 if attempts == ATTEMPTS_MAX:
                     return _tell(pending, [Outcome(problem=_unavailable())] * len(pending))
             except KeyTaken:
-                pending = await self._replay(pending)
+                replay = True
             except _LOST as error:
                 log.warning("commit.connection_lost", committer=self._name, error=repr(error))
                 pending = await self._recover(pending)
@@ -210,6 +225,7 @@ class Committer:
     async def _commit(self, pending: list[Pending], *, alone: bool) -> None:
         """Decide a batch and make it durable. Raises ``Clash``, ``KeyTaken`` or what the database raises."""
         connection = self._connected()
+        self._in_doubt = None
         refs = {ref for one in pending for ref in one.command.streams}
         contended = self._contended_among(refs)
         transaction = connection.transaction()
@@ -229,8 +245,8 @@ class Committer:
                 if not open_:
                     await transaction.start()
                     open_ = True
-                await self._write(connection, batch, pending, outcomes)
-                self._in_doubt = (batch, outcomes)
+                xid = await self._write(connection, batch, pending, outcomes)
+                self._in_doubt = InDoubt(batch, outcomes, xid)
                 started_s = self._clock.monotonic_s()
                 await transaction.commit()
                 COMMIT_SECONDS.labels(self._name).observe(self._clock.monotonic_s() - started_s)
@@ -244,9 +260,10 @@ class Committer:
 
     async def _write(
         self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
-    ) -> None:
-        """Write entries, keys and state rows; the journal goes first, for it decides who won."""
-        if not await queries.append(connection, batch.sorted_entries()):
+    ) -> str:
+        """Write entries, keys and state rows; the journal goes first, for it decides who won. Return the xid."""
+        xid = await queries.append(connection, batch.sorted_entries())
+        if xid is None:
             self._contend(batch.entries)
             raise Clash
         answers = [
@@ -259,6 +276,7 @@ class Committer:
         for kind, changes in batch.changes().items():
             await kind.save(connection, changes)
         await self._check(connection, batch)
+        return xid
 
     async def _check(self, connection: Connection, batch: Batch) -> None:
         """Make sure that what was only read is still so: a refusal from a stale state would be wrong."""
@@ -303,7 +321,7 @@ class Committer:
         return rest
 
     def _finish(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> None:
-        """After the commit: remember the states, answer the callers, tell the listeners."""
+        """After the commit: remember the states, answer the callers, tell the listeners. Nothing here may raise."""
         self._in_doubt = None
         self._known.update(batch.results())
         while len(self._known) > CACHED_STREAMS_MAX:
@@ -313,44 +331,62 @@ class Committer:
         COMMIT_COMMANDS.labels(self._name).inc(len(pending))
         if batch.entries:
             for listener in self.listeners:
-                listener(batch.recorded)
+                try:
+                    listener(batch.recorded)
+                except Exception:  # what is committed must not be done again because somebody could not watch it
+                    log.exception("commit.listener_failed", committer=self._name)
 
     async def _recover(self, pending: list[Pending]) -> list[Pending]:
-        """
-        Connect again and find out whether the last commit happened; return what is still to be decided.
-
-        A transaction is there whole or not at all, so the leaf of one of its entries tells.
-        """
+        """Connect again and find out whether the last commit happened; return what is still to be decided."""
         self._known.clear()
-        connection = self._connected()
-        connection.terminate()
         while True:
+            self._connected().terminate()
             try:
-                self._connection = await self._database.connect()
-                if self._in_doubt is None:
-                    break
-                batch, outcomes = self._in_doubt
-                entry = next(iter(batch.entries.values()))[0]
-                if await queries.leaf(self._connection, entry.stream, entry.version) == entry.leaf:
-                    self._finish(batch, pending, outcomes)
-                    return []
-                self._in_doubt = None
-                break
-            except _LOST as error:
+                async with asyncio.timeout(max(_CONNECT_S_MIN, self._queue_age_max_s)):
+                    self._connection = await self._database.connect()
+                if self._in_doubt is None or not await self._happened(self._in_doubt):
+                    self._in_doubt = None
+                    return self._give_up_old(pending)
+                self._finish(self._in_doubt.batch, pending, self._in_doubt.outcomes)
+            except Exception as error:  # noqa: BLE001 - the worker loop: whatever keeps us from the database may pass
                 log.warning("commit.database_away", committer=self._name, error=repr(error))
-                if self._in_doubt is None:
-                    pending = self._give_up_old(pending)
+                pending = self._give_up_old(pending, error)
+                if self._closing and not pending and not self._queue:
+                    return []
                 await asyncio.sleep(_RECONNECT_S)
-        return self._give_up_old(pending)
+            else:
+                return []
 
-    def _give_up_old(self, pending: list[Pending]) -> list[Pending]:
-        """Refuse what has waited too long, in hand and in the queue; return the rest of what is in hand."""
+    async def _happened(self, doubt: InDoubt) -> bool:
+        """
+        Tell whether a commit whose answer was lost is in the journal.
+
+        A transaction is there whole or not at all, so the leaf of one of its entries tells; but only once it has
+        ended: a server does not notice at once that its client has gone, and goes on committing.
+        """
+        connection = self._connected()
+        while await queries.in_progress(connection, doubt.xid):  # noqa: ASYNC110 - another server process sets no event
+            await asyncio.sleep(_RECONNECT_S)
+        entry = next(iter(doubt.batch.entries.values()))[0]
+        return await queries.leaf(connection, entry.stream, entry.version) == entry.leaf
+
+    def _give_up_old(self, pending: list[Pending], error: Exception | None = None) -> list[Pending]:
+        """
+        Refuse what has waited too long, in hand and in the queue; return the rest of what is in hand.
+
+        What is in doubt waits until it is known; only when we are to stop is it told that we do not know.
+        """
         limit_s = self._clock.monotonic_s() - self._queue_age_max_s
         old = [one for one in pending if one.queued_s < limit_s]
+        if self._in_doubt is None:
+            _tell(old, [Outcome(problem=_unavailable())] * len(old))
+            pending = [one for one in pending if one.queued_s >= limit_s]
+        elif self._closing and len(old) == len(pending):
+            _tell(old, [Outcome(bug=error)] * len(old))
+            pending, self._in_doubt = [], None
         while self._queue and self._queue[0].queued_s < limit_s:
-            old.append(self._queue.popleft())
-        _tell(old, [Outcome(problem=_unavailable())] * len(old))
-        return [one for one in pending if one.queued_s >= limit_s]
+            _tell([self._queue.popleft()], [Outcome(problem=_unavailable())])
+        return pending
 
     def _connected(self) -> Connection:
         assert self._connection is not None, "the committer is not open"
@@ -372,7 +408,10 @@ class Committer:
 
 def _tell(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
     for one, outcome in zip(pending, outcomes, strict=True):
-        one.done(outcome)
+        try:
+            one.done(outcome)
+        except Exception:  # one caller that cannot take its answer must not keep the others from theirs
+            log.exception("commit.answer_failed")
 
 
 def _replayed(command: Command[Any], key: Key, kept: tuple[bytes, bytes]) -> Outcome:

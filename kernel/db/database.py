@@ -14,6 +14,8 @@ SERVICE_ROLE: Final = "zhecai_service"
 
 _CONNECT_S: Final = 10
 _COMMAND_S: Final = 60
+_IDLE_IN_TRANSACTION: Final = "15s"
+"""What a client that vanished without a word had locked is free again after this."""
 
 
 class Database:
@@ -72,6 +74,7 @@ class Database:
         settings = {"application_name": "zhecai", "TimeZone": "UTC", "jit": "off"}
         if self._role:
             settings["role"] = self._role
+            settings["idle_in_transaction_session_timeout"] = _IDLE_IN_TRANSACTION
         options: dict[str, Any] = {"server_settings": settings, "timeout": _CONNECT_S, "command_timeout": _COMMAND_S}
         if "," in self.dsn:
             options["target_session_attrs"] = "primary"

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from kernel.journal.entry import Entry
 from kernel.journal.streams import Connection
 
@@ -11,12 +13,16 @@ _TURN: Final = 0x7A68656361690001
 """The advisory lock that every writer shares while it appends, and that one who keeps losing takes alone."""
 
 _APPEND: Final = f"""
-with turn as materialized (select pg_advisory_xact_lock_shared({_TURN}))
-insert into journal (stream, version, kind, at, actor, origin, body, leaf)
-select e.* from turn, unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
-                             $7::bytea[], $8::bytea[]) as e
-on conflict do nothing
+with turn as materialized (select pg_advisory_xact_lock_shared({_TURN})),
+appended as (
+    insert into journal (stream, version, kind, at, actor, origin, body, leaf)
+    select e.* from turn, unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                                 $7::bytea[], $8::bytea[]) as e
+    on conflict do nothing returning 1
+)
+select case when count(*) = cardinality($1) then pg_current_xact_id()::text end from appended
 """
+_STATUS: Final = "select pg_xact_status($1::text::xid8)"
 _ENTER: Final = f"select pg_advisory_xact_lock_shared({_TURN})"
 _ENTER_ALONE: Final = f"select pg_advisory_xact_lock({_TURN})"
 _MOVED: Final = """
@@ -41,18 +47,26 @@ def _entry(row: Sequence[object]) -> Entry:
     return Entry(*row)  # type: ignore[arg-type]
 
 
-async def append(tx: Connection, entries: Sequence[Entry]) -> bool:
+async def append(tx: Connection, entries: Sequence[Entry]) -> str | None:
     """
-    Append ``entries``, sorted by stream and version; tell whether all of their places were free.
+    Append ``entries``, sorted by stream and version; return the id of the transaction that does it.
 
-    Where it returns ``False`` another writer was faster somewhere and the transaction must be rolled back.
+    Where it returns ``None`` another writer was faster somewhere and the transaction must be rolled back.
     Two writers insert in one order, so they wait for each other but do not deadlock.
     """
     columns = zip(
         *((e.stream, e.version, e.kind, e.at, e.actor, e.origin, e.body, e.leaf) for e in entries), strict=True
     )
-    status = await tx.execute(_APPEND, *(list(column) for column in columns))
-    return int(status.rsplit(" ", 1)[1]) == len(entries)
+    xid: str | None = await tx.fetchval(_APPEND, *(list(column) for column in columns))
+    return xid
+
+
+async def in_progress(connection: Connection, xid: str) -> bool:
+    """Tell whether a transaction whose connection broke is still at work: then nobody can know yet how it ends."""
+    try:
+        return bool(await connection.fetchval(_STATUS, xid) == "in progress")
+    except asyncpg.InvalidParameterValueError:
+        return False  # a standby was promoted that never saw it
 
 
 async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]:

@@ -2,81 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
-from uuid import UUID
 
 import asyncpg
-import msgspec
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, MetaData, Table
-from sqlalchemy.dialects.postgresql import JSONB
 
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.command import Command, Decided, Key, States
 from kernel.commit.committer import Committer
-from kernel.db.statetable import StateTable
 from kernel.ids import uuid7
-from kernel.journal import feed, queries
+from kernel.journal import feed
 from kernel.journal.feed import Position
-from kernel.journal.streams import StreamKind, StreamRef
-from kernel.problems import Conflict, Problem, Refused, Unavailable
+from kernel.problems import Conflict, Refused, Unavailable
 from kernel.runtime import Kernel
+from tests.builders.stock import DDL, ID, STOCK, fill, journal, take
 from tests.conftest import NOON, KernelMaker
-
-
-class Taken(msgspec.Struct, frozen=True, tag_field="kind", tag="stock.taken"):
-    by: str
-
-
-class Filled(msgspec.Struct, frozen=True, tag_field="kind", tag="stock.filled"):
-    pieces: int
-
-
-class Stock(msgspec.Struct, frozen=True):
-    left: int
-    buyers: tuple[str, ...]
-
-
-def evolve(state: Stock | None, event: Filled | Taken, _at: datetime) -> Stock:
-    match event:
-        case Filled(pieces=pieces):
-            return Stock(pieces, () if state is None else state.buyers)
-        case Taken(by=by):
-            assert state is not None
-            return Stock(state.left - 1, (*state.buyers, by))
-
-
-TABLE = Table(
-    "stocks",
-    MetaData(),
-    Column("id", sa.Uuid(), primary_key=True),
-    Column("version", BigInteger),
-    Column("left", BigInteger, key="left"),
-    Column("buyers", JSONB),
-)
-DDL = 'create table stocks (id uuid primary key, version bigint, "left" bigint check ("left" >= 0), buyers jsonb)'
-ROWS: StateTable[Stock, Filled | Taken] = StateTable(TABLE, Stock)
-STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save)
-ID = uuid7(NOON)
-
-
-def take(by: str, ref: StreamRef[Stock, Filled | Taken] | None = None, key: Key | None = None) -> Command[int]:
-    stock = ref or STOCK.ref(ID)
-
-    def decide(states: States) -> Decided[int] | Problem:
-        state = states.get(stock)
-        if state is None or state.left == 0:
-            return Refused("没有了", "none left", reason="none-left")
-        return Decided(state.left - 1, [Happened(stock, Taken(by))])
-
-    return Command([stock], decide, f"user/{by}", "127.0.0.1", NOON, key, int)
-
-
-def fill(pieces: int, id_: UUID = ID) -> Command[None]:
-    def decide(_: States) -> Decided[None]:
-        return Decided(None, [Happened(STOCK.ref(id_), Filled(pieces))])
-
-    return Command([STOCK.ref(id_)], decide, "system/test", "", NOON)
 
 
 @pytest.fixture
@@ -90,10 +28,6 @@ async def outcomes(committers: Sequence[Committer], buyers: int) -> list[object]
     return await asyncio.gather(
         *(committers[n % len(committers)].submit(take(f"b{n}")) for n in range(buyers)), return_exceptions=True
     )
-
-
-async def journal(kernel: Kernel) -> list[str]:
-    return [entry.kind for entry in await queries.read(kernel.db.pool, f"stock/{ID}")]
 
 
 async def test_of_many_in_one_batch_only_as_many_get_a_piece_as_there_are(stocked: Kernel) -> None:
