@@ -198,7 +198,7 @@ async def import_goods(
         unchanged=counts[Outcome.UNCHANGED],
         duplicates=counts[Outcome.DUPLICATE],
         rejected=counts[Outcome.REJECTED],
-        faults=tuple(tally.faults),
+        faults=tuple(sorted(tally.faults, key=lambda fault: fault.line)),
         ignored_columns=tuple(source.ignored),
         dry_run=options.dry_run,
     )
