@@ -1,0 +1,74 @@
+"""Who looks at a page in a browser test, and the service that is looked at; see ``tests/browser/conftest.py``."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx2
+from playwright.async_api import ConsoleMessage, Page, expect
+
+from portal.demo import province
+
+WIDE = {"width": 1280, "height": 860}
+PHONE = {"width": 375, "height": 740}
+AXE = Path(__file__).parents[2] / "portal/ui/node_modules/axe-core/axe.min.js"
+_STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+class Service(NamedTuple):
+    """A running service and how to get in."""
+
+    url: str
+    cookies: dict[str, str]
+
+    def cookie_of(self, login: str) -> str:
+        """Log in once per account: logins are counted, browsers are not."""
+        if login not in self.cookies:
+            body = {"login": login, "password": province.PASSWORD}
+            answer = httpx2.post(f"{self.url}/api/sessions", json=body)
+            self.cookies[login] = answer.raise_for_status().json()["token"]
+        return self.cookies[login]
+
+
+class Visitor(NamedTuple):
+    """A page that somebody looks at, and what went wrong in it so far."""
+
+    page: Page
+    url: str
+    problems: list[str]
+
+    async def go(self, path: str) -> Page:
+        """Open an address and wait until nothing is loading."""
+        await self.page.goto(self.url + path)
+        await self.settled()
+        return self.page
+
+    async def settled(self) -> None:
+        """Wait until the page's skeletons have gone."""
+        await expect(self.page.locator("main")).to_be_visible()
+        await expect(self.page.locator("main [aria-busy=true]")).to_have_count(0)
+
+    async def findings(self) -> list[str]:
+        """Run axe against WCAG 2.2 AA; give what is serious or critical."""
+        found = await self.page.evaluate("standards => axe.run(document, { runOnly: standards })", _STANDARDS)
+        return [
+            f"{one['impact']} {one['id']} at {[node['target'] for node in one['nodes']][:3]}: {one['help']}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"}
+        ]
+
+    async def overflow(self) -> int:
+        """Tell by how many pixels the page is wider than the window."""
+        width: int = await self.page.evaluate(
+            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return width
+
+
+def note(visitor: Visitor, message: ConsoleMessage) -> None:
+    """Keep what the page logs as wrong."""
+    if message.type in {"error", "warning"}:
+        visitor.problems.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+
+Visit = Callable[..., Awaitable[Visitor]]
