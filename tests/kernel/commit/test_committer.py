@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
 
-from kernel.commit.command import Command, Decided, Key, States
-from kernel.commit.committer import Committer
+from kernel.commit import committer as committer_module
+from kernel.commit import keys
+from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.committer import ATTEMPTS_MAX, Committer
 from kernel.ids import uuid7
 from kernel.journal import feed
 from kernel.journal.feed import Position
+from kernel.journal.streams import StreamKind, Versioned
 from kernel.problems import Conflict, Refused, Unavailable
 from kernel.runtime import Kernel
-from tests.builders.stock import DDL, ID, STOCK, fill, journal, take
+from tests.builders.stock import DDL, ID, ROWS, STOCK, Filled, Stock, Taken, evolve, fill, journal, take
 from tests.conftest import NOON, KernelMaker
 
 
@@ -173,3 +178,153 @@ async def test_the_feed_waits_for_what_commits_late_and_skips_nothing(
     late, position = await feed.read(owner, position)
     assert [entry.kind for entry in late] == ["slow", "stock.taken"]
     assert await feed.read(owner, position) == ([], position)
+
+
+async def test_whoever_cannot_take_an_answer_or_watch_makes_nothing_happen_twice(stocked: Kernel) -> None:
+    def stumble(_: object) -> None:
+        raise ZeroDivisionError
+
+    told: list[object] = []
+    seen: list[object] = []
+    stocked.committer.listeners[:0] = [stumble]
+    stocked.committer.listeners.append(seen.append)
+
+    stocked.committer.post(take("a"), stumble)
+    stocked.committer.post(take("b"), told.append)
+    assert await stocked.committer.submit(take("c")) == 0
+
+    assert len(told) == 1
+    assert len(seen) == 1
+    assert await journal(stocked) == ["stock.filled", "stock.taken", "stock.taken", "stock.taken"]
+
+
+async def test_those_who_watch_get_every_event_in_the_order_of_its_stream(stocked: Kernel) -> None:
+    seen: list[int] = []
+    stocked.committer.listeners.append(lambda recorded: seen.extend(one.version for one in recorded[STOCK.ref(ID)]))
+    await stocked.committer.submit(fill(1_000))
+
+    await outcomes([stocked.committer], 700)  # more than one batch
+
+    assert seen == list(range(2, 703))
+
+
+async def test_what_a_decision_only_looked_at_must_still_be_so_when_it_is_committed(
+    stocked: Kernel, make_kernel: KernelMaker
+) -> None:
+    other, looked_at, changed = await make_kernel(), STOCK.ref(ID), STOCK.ref(uuid7(NOON))
+
+    def copy(states: States) -> Decided[int]:
+        state = states.get(looked_at)
+        assert state is not None
+        return Decided(state.left, [Happened(changed, Filled(state.left))])
+
+    command = Command([looked_at, changed], copy, "system/test", "", NOON)
+    assert await stocked.committer.submit(command) == 3
+    await other.committer.submit(take("other"))
+
+    assert await stocked.committer.submit(command) == 2
+
+
+async def test_a_process_that_loses_every_race_gives_up_with_a_503_and_has_done_nothing(
+    stocked: Kernel, owner: asyncpg.Connection
+) -> None:
+    id_ = uuid7(NOON)
+
+    async def too_late(connection: asyncpg.Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Stock]]:
+        """Load, and let somebody who does not queue for his turn append before we can."""
+        found = await ROWS.load(connection, ids)
+        version = await owner.fetchval("select count(*) from journal where stream = $1", f"stock/{id_}")
+        await owner.execute(
+            "insert into journal (stream, version, kind, at, actor, origin, body, leaf) "
+            "values ($1, $2, 'rogue', now(), '', '', '{}', sha256(''))",
+            f"stock/{id_}",
+            version + 1,
+        )
+        return found
+
+    kind = StreamKind("stock", Filled | Taken, evolve, too_late, ROWS.save)
+    decisions = 0
+
+    def decide(_: States) -> Decided[None]:
+        nonlocal decisions
+        decisions += 1
+        return Decided(None, [Happened(kind.ref(id_), Filled(1))])
+
+    with pytest.raises(Unavailable):
+        await stocked.committer.submit(Command([kind.ref(id_)], decide, "system/test", "", NOON))
+
+    assert decisions == ATTEMPTS_MAX
+    assert set(await journal(stocked, id_)) == {"rogue"}
+    assert await stocked.committer.submit(take("a")) == 2
+
+
+async def test_an_answer_that_cannot_be_kept_and_an_event_for_a_stream_that_was_not_named_are_bugs_of_that_command(
+    stocked: Kernel,
+) -> None:
+    named, other = STOCK.ref(ID), STOCK.ref(uuid7(NOON))
+    key = Key("user/b", "k", b"f" * 32)
+    mute = Command(
+        [named], lambda _: Decided(object(), [Happened(named, Taken("x"))]), "system/test", "", NOON, key, object
+    )
+    strange = Command([named], lambda _: Decided(None, [Happened(other, Filled(1))]), "system/test", "", NOON)
+
+    found = await asyncio.gather(
+        *(stocked.committer.submit(command) for command in (take("a"), mute, strange, take("b"))),
+        return_exceptions=True,
+    )
+
+    assert [found[0], found[3]] == [2, 1]
+    assert isinstance(found[1], TypeError)
+    assert isinstance(found[2], AssertionError)
+    assert await journal(stocked) == ["stock.filled", "stock.taken", "stock.taken"]
+
+
+async def test_a_command_that_raises_a_problem_is_refused_with_it(stocked: Kernel) -> None:
+    def refuse(_: States) -> Decided[None]:
+        raise Refused("不行", "no", reason="no")
+
+    with pytest.raises(Refused):
+        await stocked.committer.submit(Command([STOCK.ref(ID)], refuse, "system/test", "", NOON))
+
+
+async def test_what_exists_already_is_a_conflict_that_names_the_constraint(
+    stocked: Kernel, owner: asyncpg.Connection
+) -> None:
+    await owner.execute('create unique index one_of_each on stocks ("left")')
+
+    with pytest.raises(Conflict) as caught:
+        await stocked.committer.submit(fill(3, uuid7(NOON)))
+
+    assert caught.value.members == {"reason": "exists", "constraint": "one_of_each"}
+    assert await journal(stocked) == ["stock.filled"]
+
+
+async def test_a_decision_without_events_is_answered_and_leaves_nothing(stocked: Kernel) -> None:
+    look = Command([STOCK.ref(ID)], lambda states: Decided(states.get(STOCK.ref(ID))), "user/b", "", NOON)
+
+    assert await stocked.committer.submit(look) == Stock(3, ())
+    assert await journal(stocked) == ["stock.filled"]
+
+
+async def test_answers_are_forgotten_after_their_time_and_not_before(stocked: Kernel) -> None:
+    key = Key("user/b", "k", b"f" * 32)
+    await stocked.committer.submit(take("b", key=key))
+    async with stocked.db.pool.acquire() as connection:
+        await keys.forget(connection, NOON)
+        assert await stocked.committer.submit(take("b", key=key)) == 2
+        await keys.forget(connection, NOON + timedelta(microseconds=1))
+
+    assert await stocked.committer.submit(take("b", key=key)) == 1
+
+
+async def test_a_process_forgets_states_and_still_decides_right(
+    stocked: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer_module, "CACHED_STREAMS_MAX", 2)
+    ids = [uuid7(NOON) for _ in range(5)]
+    for id_ in ids:
+        await stocked.committer.submit(fill(10, id_))
+
+    found = await asyncio.gather(*(stocked.committer.submit(take("a", id_)) for id_ in ids * 3))
+
+    assert found == [9] * 5 + [8] * 5 + [7] * 5
