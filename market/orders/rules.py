@@ -40,6 +40,7 @@ QUANTITY_MAX: Final = 1_000_000
 class Refusal(StrEnum):
     """Why a placement is refused, in precedence order."""
 
+    PURCHASER_SUSPENDED = "purchaser-suspended"
     LINE_REPEATED = "line-repeated"
     OFFER_UNKNOWN = "offer-unknown"
     OFF_SHELF = "off-shelf"
@@ -63,6 +64,10 @@ class Refusal(StrEnum):
 
 # What stands in braces are members of the fault; `x` of a member `x_fen` is the amount in yuan.
 TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
+    Refusal.PURCHASER_SUSPENDED: (
+        "本单位已被暂停交易，请联系监督管理部门。",
+        "Your organisation is suspended from trading; ask the supervisor.",
+    ),
     Refusal.LINE_REPEATED: (
         "同一报价只能出现一次，请合并数量。",
         "The same offer stands in the cart twice; add the quantities up.",
@@ -160,7 +165,7 @@ class Shop(NamedTuple):
     offers: Mapping[UUID, Offer]
     products: Mapping[UUID, Product]
     agreements: Mapping[UUID, Agreement]
-    suppliers: Mapping[UUID, Organisation]
+    organisations: Mapping[UUID, Organisation]
     line: budget.Line | None
     spending: Spending | None
     policy: PolicySnapshot | None
@@ -242,6 +247,8 @@ def faults_of(
     found: list[Fault] = []
     seen: set[UUID] = set()
     total = 0
+    if not may_trade(shop.organisations.get(purchaser.organisation_id)):
+        found.append(Fault(None, Refusal.PURCHASER_SUSPENDED, {}))
     for number, wanted in enumerate(cart.lines, 1):
         offer = shop.offers.get(wanted.offer_id)
         if wanted.offer_id in seen:
@@ -266,7 +273,7 @@ def _line_faults(
 ) -> Iterator[tuple[Refusal, dict[str, Scalar]]]:
     product = shop.products.get(offer.product_id)
     agreement = shop.agreements.get(offer.agreement_id)
-    supplier = shop.suppliers.get(offer.supplier_id)
+    supplier = shop.organisations.get(offer.supplier_id)
     if not offer.on_shelf or product is None or product.status is ProductStatus.WITHDRAWN:
         yield Refusal.OFF_SHELF, {}
     if wanted.price_fen != offer.price_fen:
@@ -356,7 +363,7 @@ def preview_orders(cart: Cart, shop: Shop) -> tuple[PreviewOrder, ...]:
     return tuple(
         PreviewOrder(
             supplier_id,
-            shop.suppliers[supplier_id].name if supplier_id in shop.suppliers else "",
+            shop.organisations[supplier_id].name if supplier_id in shop.organisations else "",
             tuple(lines),
             sum(line.amount_fen for line in lines),
         )
@@ -435,7 +442,7 @@ def _terms(
 ) -> Terms:
     assert shop.line is not None
     assert cart.budget_line_id is not None
-    supplier = shop.suppliers[shop.offers[lines[0].offer_id].supplier_id]
+    supplier = shop.organisations[shop.offers[lines[0].offer_id].supplier_id]
     keys = [category_key(line.edition, line.category_code) for line in lines]
     return Terms(
         number=public_number("DD", at, order_ids[supplier.id]),

@@ -179,7 +179,7 @@ class _Refs(NamedTuple):
     offers: dict[UUID, StreamRef[Offer, Any]]
     products: dict[UUID, StreamRef[Product, Any]]
     agreements: dict[UUID, StreamRef[Agreement, Any]]
-    suppliers: dict[UUID, StreamRef[Organisation, Any]]
+    organisations: dict[UUID, StreamRef[Organisation, Any]]
     line: StreamRef[Line, Any] | None
     spending: StreamRef[Spending, Any]
 
@@ -189,7 +189,10 @@ def _refs(cart: Cart, purchaser: Purchaser, facts: Mapping[UUID, _Facts], at: da
         {offer_id: OFFER.ref(offer_id) for offer_id in facts},
         {one.product_id: PRODUCT.ref(one.product_id) for one in facts.values()},
         {one.agreement_id: AGREEMENT.ref(one.agreement_id) for one in facts.values()},
-        {one.supplier_id: ORGANISATION.ref(one.supplier_id) for one in facts.values()},
+        {
+            one: ORGANISATION.ref(one)
+            for one in (purchaser.organisation_id, *(fact.supplier_id for fact in facts.values()))
+        },
         BUDGET.ref(cart.budget_line_id) if cart.budget_line_id else None,
         SPENDING.ref(spending_id(purchaser.organisation_id, fiscal_year(at))),
     )
@@ -200,7 +203,7 @@ def _shop(refs: _Refs, states: States, policy: PolicySnapshot | None) -> Shop:
         _present(refs.offers, states),
         _present(refs.products, states),
         _present(refs.agreements, states),
-        _present(refs.suppliers, states),
+        _present(refs.organisations, states),
         states.get(refs.line) if refs.line else None,
         states.get(refs.spending),
         policy,
@@ -253,7 +256,7 @@ async def place(
     purchaser = _purchaser(actor)
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
     refs = _refs(cart, purchaser, facts, at)
-    order_ids = {supplier_id: uuid7(at) for supplier_id in refs.suppliers}
+    order_ids = {supplier_id: uuid7(at) for supplier_id in {fact.supplier_id for fact in facts.values()}}
     orders = {order_id: ORDER.ref(order_id) for order_id in order_ids.values()}
     policy = _policy(kernel, purchaser, at)
     line = refs.line
@@ -288,7 +291,7 @@ def _all(refs: _Refs) -> list[StreamRef[Any, Any]]:
         *refs.offers.values(),
         *refs.products.values(),
         *refs.agreements.values(),
-        *refs.suppliers.values(),
+        *refs.organisations.values(),
         *([refs.line] if refs.line else []),
         refs.spending,
     ]

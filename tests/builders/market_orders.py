@@ -128,6 +128,10 @@ def a_supplier(**changes: Any) -> Organisation:
     return msgspec.structs.replace(supplier, **changes)
 
 
+def a_school(**changes: Any) -> Organisation:
+    return a_supplier(id=SCHOOL, kind=Kind.PURCHASER, name="杭州市上城区第一小学", region=SHANGCHENG, **changes)
+
+
 def a_limit(**changes: Any) -> Limit:
     limit = Limit(
         region="330000",
@@ -163,7 +167,11 @@ def a_shop(**changes: Any) -> Shop:
         },
         products={LAPTOP: a_product(), PRINTER: printer},
         agreements={AGREEMENT: an_agreement()},
-        suppliers={LIANCHUANG: a_supplier(), HUAGONG: a_supplier(id=HUAGONG, name="宁波华工办公设备有限公司")},
+        organisations={
+            SCHOOL: a_school(),
+            LIANCHUANG: a_supplier(),
+            HUAGONG: a_supplier(id=HUAGONG, name="宁波华工办公设备有限公司"),
+        },
         line=a_line(),
         spending=None,
         policy=a_policy(),

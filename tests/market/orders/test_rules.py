@@ -44,6 +44,7 @@ from tests.builders.market_orders import (
     a_policy,
     a_product,
     a_purchaser,
+    a_school,
     a_shop,
     a_shop_with,
     a_spending,
@@ -130,6 +131,12 @@ def test_an_order_has_a_number_that_people_can_read_out() -> None:
 @pytest.mark.parametrize(
     ("_case", "cart", "shop", "refused"),
     [
+        (
+            "purchaser suspended",
+            a_cart(),
+            a_shop(organisations={SCHOOL: a_school(status=Status.SUSPENDED), LIANCHUANG: a_supplier()}),
+            [(None, Refusal.PURCHASER_SUSPENDED)],
+        ),
         ("twice the same offer", a_cart(a_wanted(), a_wanted()), a_shop(), [(2, Refusal.LINE_REPEATED)]),
         ("unknown", a_cart(a_wanted(), a_wanted(offer_id=UNKNOWN)), a_shop(), [(2, Refusal.OFFER_UNKNOWN)]),
         ("off the shelf", a_cart(), a_shop_with(on_shelf=False), [(1, Refusal.OFF_SHELF)]),
@@ -170,10 +177,10 @@ def test_an_order_has_a_number_that_people_can_read_out() -> None:
         (
             "supplier suspended",
             a_cart(),
-            a_shop(suppliers={LIANCHUANG: a_supplier(status=Status.SUSPENDED)}),
+            a_shop(organisations={SCHOOL: a_school(), LIANCHUANG: a_supplier(status=Status.SUSPENDED)}),
             [(1, Refusal.SUSPENDED)],
         ),
-        ("supplier unknown", a_cart(), a_shop(suppliers={}), [(1, Refusal.SUSPENDED)]),
+        ("supplier unknown", a_cart(), a_shop(organisations={SCHOOL: a_school()}), [(1, Refusal.SUSPENDED)]),
         ("region not served", a_cart(region="330203"), a_shop(), [(1, Refusal.REGION_NOT_SERVED)]),
         ("region unknown", a_cart(region="999999"), a_shop(), [(1, Refusal.REGION_NOT_SERVED)]),
         ("one more than is left", a_cart(), a_shop_with(quota=7, reserved=4, consumed=2), [(1, Refusal.QUOTA_SHORT)]),
@@ -300,7 +307,7 @@ def test_a_preview_finds_every_fault_of_every_line_and_judges_only_what_is_chose
 def test_a_preview_splits_a_cart_by_supplier_and_leaves_unknown_offers_out() -> None:
     cart = a_cart(a_wanted(), a_wanted(offer_id=UNKNOWN), PRINTER_WANTED)
 
-    found = preview_orders(cart, a_shop(suppliers={LIANCHUANG: a_supplier()}))
+    found = preview_orders(cart, a_shop(organisations={LIANCHUANG: a_supplier()}))
 
     assert [(order.supplier_name, order.total_fen, [line.line for line in order.lines]) for order in found] == [
         ("杭州联创科技有限公司", 9300_00, [1]),
@@ -330,7 +337,7 @@ def test_a_text_names_the_line_and_the_amounts_in_yuan() -> None:
     ("cart", "shop"),
     [
         (a_cart(a_wanted(quantity=101, price_fen=1)), a_shop_with(on_shelf=False, price_fen=4651_00)),
-        (a_cart(), a_shop(agreements={}, suppliers={}, policy=None, line=None)),
+        (a_cart(), a_shop(agreements={}, organisations={}, policy=None, line=None)),
         (a_cart(), a_shop(agreements={AGREEMENT: an_agreement(regions=("330200",), packages=())})),
         (a_cart(region="330203"), a_shop(policy=a_policy(a_limit(order_max_fen=1)))),
         (a_cart(), a_shop(policy=a_policy(a_limit(year_max_fen=1)), line=a_line(available_fen=1))),

@@ -11,6 +11,7 @@ import pytest
 from budget.lines import service as budget_lines
 from budget.lines.rules import Account
 from budget.lines.service import BUDGET
+from catalog.agreements import service as agreements
 from catalog.offers import service as offers
 from catalog.offers.service import OFFER
 from catalog.products import service as products
@@ -25,6 +26,7 @@ from market.orders.lifecycle import Side, Stage, Step
 from market.orders.queries import Filter
 from market.orders.rules import Refusal, Wanted
 from market.orders.service import ORDER, PlacedOrders
+from registries.organisations import service as organisations
 from tests.builders.catalog import some_details
 from tests.builders.market_orders import (
     PRICE_FEN,
@@ -119,6 +121,30 @@ async def test_a_price_that_moved_after_it_was_seen_is_refused(kernel: Kernel, t
 
     assert refused.value.members["expected_fen"] == PRICE_FEN
     assert refused.value.members["price_fen"] == PRICE_FEN - 1
+
+
+async def test_a_purchaser_who_is_suspended_orders_nothing(kernel: Kernel, trade: Trade) -> None:
+    assert trade.purchaser.organisation_id
+    await organisations.suspend_organisation(kernel, OPERATOR, trade.purchaser.organisation_id, "整改")
+
+    with pytest.raises(Refused) as refused:
+        await place(kernel, trade)
+
+    assert refused.value.members["reason"] == Refusal.PURCHASER_SUSPENDED
+
+
+async def test_a_supplier_who_is_removed_or_suspended_gets_no_order(kernel: Kernel, trade: Trade) -> None:
+    await agreements.remove_supplier(
+        kernel, OPERATOR, trade.market.agreement_id, supplier_id=trade.market.suppliers[0], reason="拒不履约"
+    )
+    await organisations.suspend_organisation(kernel, OPERATOR, trade.market.suppliers[1], "整改")
+    reasons = []
+    for line in (trade.line, trade.rival_line):
+        with pytest.raises(Refused) as refused:
+            await place(kernel, trade, line)
+        reasons.append(refused.value.members["reason"])
+
+    assert reasons == [Refusal.NOT_ADMITTED, Refusal.SUSPENDED]
 
 
 async def test_an_order_keeps_what_it_froze_when_product_and_price_change(kernel: Kernel, trade: Trade) -> None:
