@@ -48,10 +48,11 @@ _DERIVED: Final = (
     "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidders", "best_fen", "next_due_at"
 )  # fmt: skip
 _COLUMNS: Final = (*_STORED, *_DERIVED)
-_LOAD: Final = f"select id, terms, admitted, {', '.join(_STORED)} from auctions where id = any($1::uuid[])"
-_LOAD_BIDDERS: Final = """
-select auction_id, supplier_id, label, name, price_fen, received_at, version, key, offers
-from auction_bidders where auction_id = any($1::uuid[]) order by auction_id, label
+_LOAD: Final = f"""
+select id, terms, admitted, {", ".join(_STORED)}, array(
+    select row(b.supplier_id, b.label, b.name, b.price_fen, b.received_at, b.version, b.key, b.offers)
+    from auction_bidders b where b.auction_id = auctions.id order by b.label) as places
+from auctions where id = any($1::uuid[])
 """
 _SAVE: Final = (
     f"insert into auctions ({', '.join(_COLUMNS)}) values ({', '.join(f'${n}' for n in range(1, len(_COLUMNS) + 1))}) "
@@ -89,12 +90,10 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Auction]]:
-    standings: dict[UUID, dict[UUID, Standing]] = {}
-    for auction_id, supplier_id, *place in await connection.fetch(_LOAD_BIDDERS, ids):
-        standings.setdefault(auction_id, {})[supplier_id] = Standing(*place)
+    """Read states in one statement: two would see two moments, and a version would not be that of its bidders."""
     found: dict[UUID, Versioned[Auction]] = {}
     for row in await connection.fetch(_LOAD, ids):
-        places = standings.get(row["id"], {})
+        places = {supplier_id: Standing(*place) for supplier_id, *place in row["places"]}
         ladder = sorted(Rung(p.price_fen, p.received_at, p.version, supplier) for supplier, p in places.items())
         fields = {name: row[name] for name in _STORED}
         fields["stage"] = AuctionStage(row["stage"])
@@ -112,8 +111,11 @@ async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versi
 
 async def _save(connection: Connection, changes: Sequence[Change[Auction, Event]]) -> None:
     """Write the rows of ``changes``: where only offers happened, only the columns that an offer changes."""
-    offered = [c for c in changes if c.before is not None and all(isinstance(e.event, Offered) for e in c.events)]
-    others = [c for c in changes if c.before is None or not all(isinstance(e.event, Offered) for e in c.events)]
+    offered: list[Change[Auction, Event]] = []
+    others: list[Change[Auction, Event]] = []
+    for change in changes:
+        offers_only = change.before is not None and all(isinstance(e.event, Offered) for e in change.events)
+        (offered if offers_only else others).append(change)
     if others:
         await connection.executemany(_SAVE, [_row(change) for change in others])
     if offered:

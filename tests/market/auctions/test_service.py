@@ -301,6 +301,25 @@ async def test_three_processes_on_one_auction_lose_nothing_keep_the_order_and_no
     assert await differences(one) == []
 
 
+async def test_a_state_is_read_as_of_one_moment_while_offers_come_in(world: World) -> None:
+    auction_id = await world.live(step=MinimumStep(amount_fen=1))
+    done = asyncio.Event()
+
+    async def bid(number: int) -> None:
+        for turn in range(40):
+            await world.offer(auction_id, number, 900_000 - turn * 10 - number)
+
+    async def read() -> None:
+        while not done.is_set():
+            version, state = (await AUCTION.load(world.kernel.db.pool, [auction_id]))[auction_id]
+            assert version - 3 == state.offers == sum(place.offers for place in state.standings.values())
+
+    reading = asyncio.create_task(read())
+    await asyncio.gather(*(bid(number) for number in range(5)))
+    done.set()
+    await reading
+
+
 async def test_a_batch_over_many_auctions_saves_each_of_them(world: World) -> None:
     auctions = [await world.published(step=MinimumStep(amount_fen=1)) for _ in range(6)]
     world.advance(MINUTE)
