@@ -118,6 +118,7 @@ export default {
     stage: "State",
     offersLabel: "Offers",
     entries: "All entries",
+    more: "Show 100 more",
     kind: {
       drafted: "Drafted",
       edited: "Edited",

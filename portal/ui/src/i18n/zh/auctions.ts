@@ -118,6 +118,7 @@ export default {
     stage: "状态",
     offersLabel: "报价次数",
     entries: "全部记录",
+    more: "再显示 100 条",
     kind: {
       drafted: "创建草稿",
       edited: "修改草稿",
