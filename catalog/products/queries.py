@@ -146,33 +146,32 @@ class Facets(msgspec.Struct, frozen=True):
     suppliers: tuple[Facet, ...]
 
 
-def _live(day: date) -> sa.FromClause:
-    """Join offers to what must hold for an order today: agreement valid, supplier admitted and not suspended."""
+def _live(day: date, regions: Sequence[str] = ()) -> sa.ColumnElement[bool]:
+    """
+    Tell whether an offer may be ordered on ``day``: agreement valid, supplier admitted and not suspended.
+
+    What may be ordered at all is worked out once (a hashed subplan) and each offer is looked up in it. Written as
+    a join the planner, which knows nothing about tables this small, may walk one list for each row of the other;
+    inside ``CASE`` it leaves the subquery alone.
+    """
     admitted = agreement_suppliers.c
-    return (
-        offers.join(
-            agreements,
-            sa.and_(_a.id == _o.agreement_id, _a.status == "concluded", _a.valid_from <= day, _a.valid_to >= day),
-        )
-        .join(
-            agreement_suppliers,
-            sa.and_(
-                admitted.agreement_id == _o.agreement_id,
-                admitted.package == _o.package,
-                admitted.supplier_id == _o.supplier_id,
-            ),
-        )
-        .join(organisations, sa.and_(organisations.c.id == _o.supplier_id, organisations.c.status == "active"))
+    found = (
+        sa.select(admitted.agreement_id, admitted.package, admitted.supplier_id)
+        .join(agreements, _a.id == admitted.agreement_id)
+        .join(organisations, organisations.c.id == admitted.supplier_id)
+        .where(_a.status == "concluded", _a.valid_from <= day, _a.valid_to >= day, organisations.c.status == "active")
     )
+    if regions:
+        found = found.where(_a.regions.overlap(sa.cast(list(regions), ARRAY(sa.Text))))
+    return sa.case((sa.tuple_(_o.agreement_id, _o.package, _o.supplier_id).in_(found), sa.true()), else_=sa.false())
 
 
 def _fitting(wanted: Filter) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = [_o.on_shelf]
+    found: list[sa.ColumnElement[bool]] = [_o.on_shelf, _live(wanted.day, wanted.regions)]
     if wanted.supplier_id:
         found.append(_o.supplier_id == wanted.supplier_id)
     if wanted.regions:
-        path = sa.cast(list(wanted.regions), ARRAY(sa.Text))
-        found += [_o.regions.overlap(path), _a.regions.overlap(path)]
+        found.append(_o.regions.overlap(sa.cast(list(wanted.regions), ARRAY(sa.Text))))
     if wanted.price_min_fen is not None:
         found.append(_o.price_fen >= wanted.price_min_fen)
     if wanted.price_max_fen is not None:
@@ -192,7 +191,7 @@ def _matching(wanted: Filter, p: Any, grams: Sequence[int]) -> list[sa.ColumnEle
     if wanted.brand:
         found.append(p.brand == wanted.brand)
     if wanted.about_offers:
-        some = sa.select(sa.literal(1)).select_from(_live(wanted.day)).where(_o.product_id == p.id, *_fitting(wanted))
+        some = sa.select(sa.literal(1)).select_from(offers).where(_o.product_id == p.id, *_fitting(wanted))
         found.append(some.exists())
     return found
 
@@ -272,30 +271,24 @@ async def _sorted(
     tx: AsyncConnection, wanted: Filter, grams: Sequence[int], *, sort: Sort, cursor: str | None, limit: int
 ) -> Sequence[Any]:
     h = _matches(wanted, grams)
-    source: sa.FromClause = h
     key: sa.ColumnElement[Any]
     type_: Any = Whole
     descending = sort in {Sort.RELEVANCE, Sort.PRICE_DOWN}
     if sort in {Sort.PRICE, Sort.PRICE_DOWN}:
-        best = (
-            sa.select(_o.product_id, sa.func.min(_o.price_fen).label("price_fen"))
-            .select_from(_live(wanted.day))
-            .where(_o.product_id.in_(sa.select(h.c.id)), *_fitting(wanted))
-            .group_by(_o.product_id)
-            .subquery("best")
-        )
-        source = h.outerjoin(best, best.c.product_id == h.c.id)
-        key = sa.func.coalesce(best.c.price_fen, sa.cast(-1 if descending else _NO_PRICE, sa.BigInteger))
+        best = sa.select(sa.func.min(_o.price_fen)).where(_o.product_id == h.c.id, *_fitting(wanted))
+        unpriced = sa.cast(-1 if descending else _NO_PRICE, sa.BigInteger)
+        key = sa.func.coalesce(best.scalar_subquery(), unpriced)
     elif sort is Sort.NAME:
         key, type_ = h.c.name, str
     else:
         key = _score(wanted.terms, h.c)
-    statement = sa.select(h, key.label("key")).select_from(source)
+    k = sa.select(h, key.label("key")).cte("k").prefix_with("MATERIALIZED")
+    statement = sa.select(k)
     if cursor:
         value, last = decode_cursor(cursor, (type_, UUID))
-        here, there = sa.tuple_(key, h.c.id), sa.tuple_(sa.cast(value, key.type), last)
+        here, there = sa.tuple_(k.c.key, k.c.id), sa.tuple_(sa.cast(value, key.type), last)
         statement = statement.where(here < there if descending else here > there)
-    order = (key.desc(), h.c.id.desc()) if descending else (key, h.c.id)
+    order = (k.c.key.desc(), k.c.id.desc()) if descending else (k.c.key, k.c.id)
     return (await tx.execute(statement.order_by(*order).limit(limit + 1))).all()
 
 
@@ -315,7 +308,6 @@ async def _summaries(tx: AsyncConnection, wanted: Filter, ids: Sequence[UUID]) -
             capped.label("agreement_price_fen"),
             sa.cast(sa.func.sum(_o.quota - _o.reserved - _o.consumed), sa.BigInteger).label("available"),
         )
-        .select_from(_live(wanted.day))
         .where(_o.product_id.in_(ids), *_fitting(wanted))
         .group_by(_o.product_id)
     )
@@ -364,8 +356,8 @@ async def facets(tx: AsyncConnection, wanted: Filter, grams: Sequence[int]) -> F
     sold = sa.func.count(_o.product_id.distinct())
     by_supplier = (
         sa.select(sa.literal("supplier"), sa.cast(organisations.c.id, sa.Text), sa.func.max(organisations.c.name), sold)
-        .select_from(_live(wanted.day))
-        .where(_o.product_id.in_(sa.select(h.c.id)), *_fitting(wanted))
+        .select_from(h.join(offers, _o.product_id == h.c.id).join(organisations, organisations.c.id == _o.supplier_id))
+        .where(*_fitting(wanted))
         .group_by(organisations.c.id)
         .order_by(sold.desc(), organisations.c.id)
         .limit(FACETS_MAX)
@@ -407,8 +399,10 @@ async def offers_of(tx: AsyncConnection, ids: Iterable[UUID], day: date) -> list
             (_o.quota - _o.reserved - _o.consumed).label("available"),
             *(_o.regions, _o.on_shelf, _a.valid_from, _a.valid_to),
         )
-        .select_from(_live(day))
-        .where(_o.product_id.in_(tuple(ids)), _o.on_shelf)
+        .select_from(
+            offers.join(agreements, _a.id == _o.agreement_id).join(organisations, organisations.c.id == _o.supplier_id)
+        )
+        .where(_o.product_id.in_(tuple(ids)), _o.on_shelf, _live(day))
         .order_by(_o.price_fen, _o.id)
     )
     rows = (await tx.execute(statement)).all()
