@@ -23,6 +23,8 @@ _GATHER_S: Final = 0.005
 """Hints are gathered this long, so that a busy process publishes at most 200 times a second."""
 _RETRY_S: Final = 0.5
 _LISTEN_S: Final = 30
+_PUBLISH_S: Final = 1.0
+"""A Redis that does not answer costs its hints, not the memory to keep them nor the time to stop."""
 
 log = structlog.get_logger()
 
@@ -71,7 +73,7 @@ class Bus:
 
     def hint(self, stream: str, version: int) -> None:
         """Tell the others, soon, that a stream goes up to ``version``."""
-        self._gathered[stream] = version
+        self._gathered[stream] = max(version, self._gathered.get(stream, 0))  # two committers may report in any order
         self._wake.set()
 
     async def _publish(self) -> None:
@@ -83,7 +85,8 @@ class Bus:
             if not gathered:
                 continue
             try:
-                await self._redis.publish(CHANNEL, _encode(Hint(self._sender, gathered)))
+                async with asyncio.timeout(_PUBLISH_S):
+                    await self._redis.publish(CHANNEL, _encode(Hint(self._sender, gathered)))
                 BUS_HINTS.labels("out").inc()
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("bus.publish_failed", error=repr(error))

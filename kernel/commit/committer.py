@@ -21,7 +21,7 @@ from kernel.clock import Clock
 from kernel.commit import keys
 from kernel.commit.batch import Batch, Outcome, Ref, kinds_of
 from kernel.commit.command import Command, Key
-from kernel.db.database import Database
+from kernel.db.database import AWAY, Database
 from kernel.journal import queries
 from kernel.journal.streams import Connection, Recorded, Versioned
 from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMMIT_SECONDS
@@ -51,21 +51,6 @@ class Clash(Exception):
 
 class KeyTaken(Exception):
     """One of the batch's idempotency keys was answered before."""
-
-
-_LOST: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,  # the primary has become a standby
-)
-"""The connection broke: whether the last commit happened is unknown until the journal is asked."""
 
 
 class Pending(msgspec.Struct, gc=False):
@@ -196,7 +181,7 @@ class Committer:
                     return _tell(pending, [Outcome(problem=_unavailable())] * len(pending))
             except KeyTaken:
                 replay = True
-            except _LOST as error:
+            except AWAY as error:  # whether the last commit happened is unknown until the journal is asked
                 log.warning("commit.connection_lost", committer=self._name, error=repr(error))
                 pending = await self._recover(pending)
             except Exception as error:  # noqa: BLE001 - the worker loop: it answers and goes on

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from kernel.commit.command import Key
 from kernel.journal.streams import Connection
 
-_KEEP: Final = """
+KEEP: Final = """
 insert into idempotency_keys (owner, key, fingerprint, answer, at)
 select * from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::timestamptz[])
-on conflict do nothing
-"""
+on conflict do nothing"""
+"""Stores answers under their keys, where these are free."""
+KEEP_PARAMETERS: Final = 5
+
+Answer = tuple[Key, bytes, datetime]
+"""An answer in bytes, its key, and when it was asked for."""
 _FIND: Final = """
 select k.owner, k.key, k.fingerprint, k.answer from idempotency_keys k
 join unnest($1::text[], $2::text[]) as asked(owner, key) on k.owner = asked.owner and k.key = asked.key
@@ -19,11 +23,16 @@ join unnest($1::text[], $2::text[]) as asked(owner, key) on k.owner = asked.owne
 _FORGET: Final = "delete from idempotency_keys where at < $1"
 
 
-async def keep(tx: Connection, answers: Sequence[tuple[Key, bytes, datetime]]) -> bool:
+async def keep(tx: Connection, answers: Sequence[Answer]) -> bool:
     """Store answers under their keys; ``False`` when one of the keys was answered before."""
-    rows = [(key.owner, key.key, key.fingerprint, answer, at) for key, answer, at in answers]
-    status = await tx.execute(_KEEP, *(list(column) for column in zip(*rows, strict=True)))
-    return int(status.rsplit(" ", 1)[1]) == len(rows)
+    status = await tx.execute(KEEP, *columns(answers))
+    return int(status.rsplit(" ", 1)[1]) == len(answers)
+
+
+def columns(answers: Sequence[Answer]) -> list[list[Any]]:
+    """Turn answers into the columns that are sent."""
+    rows = ((key.owner, key.key, key.fingerprint, answer, at) for key, answer, at in answers)
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def find(connection: Connection, keys: Sequence[Key]) -> dict[tuple[str, str], tuple[bytes, bytes]]:

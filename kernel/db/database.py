@@ -12,6 +12,21 @@ from kernel.journal.streams import Connection
 SERVICE_ROLE: Final = "zhecai_service"
 """The role that serves requests: it may not update or delete journal rows. Made by the first migration."""
 
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # the primary has become a standby
+)
+"""The connection broke or cannot be made: it is worth trying again, on another connection."""
+
 _CONNECT_S: Final = 10
 _COMMAND_S: Final = 60
 _IDLE_IN_TRANSACTION: Final = "15s"
@@ -79,6 +94,15 @@ class Database:
         if "," in self.dsn:
             options["target_session_attrs"] = "primary"
         return options
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Tell whether an error, or what SQLAlchemy made it from, means that the database is away."""
+    while error is not None:
+        if isinstance(error, AWAY):
+            return True
+        error = getattr(error, "orig", None) or error.__cause__
+    return False
 
 
 async def _keep_session(_: Connection) -> None:

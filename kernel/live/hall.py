@@ -13,13 +13,10 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from kernel.live.audience import Audience
-from kernel.live.wire import Wire, text_frame
+from kernel.live.wire import TRY_AGAIN_LATER, Wire, text_frame
 from kernel.metrics import VIEWERS_CUT
 
 _encode: Final = msgspec.json.Encoder().encode
-
-TRY_AGAIN_LATER: Final = 1013
-"""Close code for a viewer that reads too slowly (RFC 6455's registry); the reason says where to resume."""
 
 
 class HallView(Protocol):
@@ -55,7 +52,8 @@ class Hall:
     """
     Shows one view to its seats.
 
-    A viewer with more than ``buffer_bytes_max`` unread bytes is cut off: it never slows the others.
+    A viewer with more than ``buffer_bytes_max`` unread bytes is cut off: it never slows the others. The reason that it
+    is given says where to resume.
     """
 
     def __init__(self, view: HallView, *, flush_min_s: float, buffer_bytes_max: int) -> None:

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
 from kernel.bus import Bus
 from kernel.commit.batch import Ref
-from kernel.db.database import Database
+from kernel.db.database import AWAY, Database
 from kernel.journal import queries
 from kernel.journal.streams import Recorded, decoder
 from kernel.live.hall import Hall, HallView
@@ -59,12 +58,17 @@ class Halls:
     async def hall(self, ref: Ref, make_view: Callable[[], HallView]) -> Hall:
         """Return the hall of a stream; the first to ask has it built from the journal."""
         async with self._opening.setdefault(ref, asyncio.Lock()):
+            self._empty.pop(ref, None)
             found = self._halls.get(ref)
             if found is None:
                 found = Hall(make_view(), flush_min_s=self._flush_min_s, buffer_bytes_max=self._buffer_bytes_max)
                 self._halls[ref] = found
                 self._names[str(ref)] = ref
-                await self._read_on(ref, found)
+                try:
+                    await self._read_on(ref, found)
+                except BaseException:
+                    del self._halls[ref], self._names[str(ref)]  # half a view would be shown to whoever comes next
+                    raise
             return found
 
     def committed(self, recorded: Mapping[Ref, Sequence[Recorded[Any]]]) -> None:
@@ -98,15 +102,18 @@ class Halls:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            behind = [ref for ref in self._behind if ref in self._halls]
-            self._behind.clear()
-            try:
-                for ref in behind:
-                    await self._read_on(ref, self._halls[ref])
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-                log.warning("halls.journal_away", error=repr(error))
-                await asyncio.sleep(POLL_S)
-                self._fall_behind(behind)
+            while self._behind:
+                ref = self._behind.pop()
+                hall = self._halls.get(ref)
+                try:
+                    if hall is not None:
+                        await self._read_on(ref, hall)
+                except AWAY as error:
+                    log.warning("halls.journal_away", error=repr(error))
+                    self._behind.add(ref)
+                    await asyncio.sleep(POLL_S)
+                except Exception:  # one view that stumbles must not stop the others
+                    log.exception("halls.view_failed", stream=str(ref))
 
     async def _poll(self) -> None:
         """Repair what hints have missed, and forget halls that stay empty."""
@@ -121,7 +128,7 @@ class Halls:
                 moved = await queries.moved(
                     self._database.pool, [(name, version) for name, (_, version) in known.items()]
                 )
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            except AWAY as error:
                 log.warning("halls.journal_away", error=repr(error))
                 continue
             self._fall_behind(known[name][0] for name in moved)
@@ -133,8 +140,7 @@ class Halls:
             else:
                 self._empty.setdefault(ref, now_s)
         for ref in [ref for ref, since_s in self._empty.items() if since_s + EMPTY_KEPT_S < now_s]:
-            if not self._opening[ref].locked():
-                del self._halls[ref], self._names[str(ref)], self._opening[ref], self._empty[ref]
+            del self._halls[ref], self._names[str(ref)], self._opening[ref], self._empty[ref]
 
     async def _read_on(self, ref: Ref, hall: Hall) -> None:
         """Read the journal behind the hall's version until nothing is new."""

@@ -3,23 +3,25 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import structlog
+from sqlalchemy.exc import DBAPIError
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kernel.access.actors import Actor
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome, Ref
+from kernel.db.database import AWAY, is_away
 from kernel.live.audience import Audience
 from kernel.live.hall import Hall, HallView
 from kernel.live.session import LiveSession, Send, Submit
 from kernel.live.wire import EXTENSION, Wire, text_frame
 from kernel.metrics import VIEWERS
-from kernel.problems import Problem
+from kernel.problems import Problem, Unavailable
 from kernel.web.context import authenticate, origin_of
 from kernel.web.render import english, problem_document
 
@@ -50,7 +52,7 @@ Admit = Callable[["Kernel", Actor, str, WebSocket], Awaitable[Entrance]]
 """Finds the hall that a path names for an actor at a network address; raises ``NotFound`` for a stranger."""
 
 
-def hall_route(path: str, admit: Admit, *, action: Action, name: str) -> WebSocketRoute:
+def hall_route(path: str, admit: Admit, *, action: Action, name: str, recheck_s: float = RECHECK_S) -> WebSocketRoute:
     """
     Make the WebSocket route of a kind of hall.
 
@@ -63,10 +65,11 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str) -> WebSock
         await websocket.accept()
         wire: Wire = websocket.scope["extensions"][EXTENSION]
         try:
-            actor, token = await authenticate(websocket, kernel, action)
-            kernel.skew.check()
-            entrance = await admit(kernel, actor, origin_of(websocket), websocket)
-            hall = await kernel.halls.hall(entrance.ref, entrance.make_view)
+            with _away_as_problem():
+                actor, token = await authenticate(websocket, kernel, action)
+                kernel.skew.check()
+                entrance = await admit(kernel, actor, origin_of(websocket), websocket)
+                hall = await kernel.halls.hall(entrance.ref, entrance.make_view)
         except Problem as problem:
             document = problem_document(problem, instance=websocket.url.path, in_english=english(websocket))
             wire.write(text_frame(_encode({"frame": "problem", **document})))
@@ -76,7 +79,7 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str) -> WebSock
         wire.listen(_sink(kernel, wire, entrance.session(hall)))
         VIEWERS.inc()
         try:
-            await _stay(websocket, kernel, actor, token, wire)
+            await _stay(websocket, kernel, token if actor.user_id else None, wire, recheck_s)
         finally:
             VIEWERS.dec()
             hall.leave(seat)
@@ -84,17 +87,36 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str) -> WebSock
     return WebSocketRoute(path, endpoint, name=name)
 
 
-async def _stay(websocket: WebSocket, kernel: "Kernel", actor: Actor, token: str | None, wire: Wire) -> None:
-    """Wait until the viewer goes, or its session ends."""
+@contextlib.contextmanager
+def _away_as_problem() -> Iterator[None]:
+    """Say of a database that is away what is said over HTTP: try again."""
+    try:
+        yield
+    except (*AWAY, DBAPIError) as error:
+        if not is_away(error):
+            raise
+        log.warning("live.database_away", error=repr(error))
+        raise Unavailable(
+            "系统繁忙，请稍后重试。",
+            "The service is busy; please try again in a moment.",
+            headers={"Retry-After": "1"},
+        ) from error
+
+
+async def _stay(websocket: WebSocket, kernel: "Kernel", token: str | None, wire: Wire, recheck_s: float) -> None:
+    """Wait until the viewer goes, or its session (if it has one) ends."""
     while True:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RECHECK_S):
+            async with asyncio.timeout(recheck_s):
                 with contextlib.suppress(WebSocketDisconnect):
                     await websocket.receive()
                 return
-        if actor.user_id and token and await kernel.sessions.actor_of(token) is None:
-            wire.close(SESSION_ENDED, "session ended")
-            return
+        with contextlib.suppress(Unavailable):  # while nobody can tell, nobody is sent away
+            with _away_as_problem():
+                ended = token is not None and await kernel.sessions.actor_of(token) is None
+            if ended:
+                wire.close(SESSION_ENDED, "session ended")
+                return
 
 
 def _sink(kernel: "Kernel", wire: Wire, session: LiveSession) -> Callable[[bytes], None]:

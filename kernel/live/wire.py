@@ -17,6 +17,13 @@ _TEXT_FINAL: Final = 0x81
 _LEN_7_BITS: Final = 126
 _LEN_16_BITS: Final = 1 << 16
 
+UNREAD_BYTES_MAX: Final = 1 << 20
+"""Whoever sends and never reads what it is answered is cut off when so much waits for it."""
+LINGER_S: Final = 5.0
+"""How long a connection that we have ended may take to read the rest, before it is torn down."""
+TRY_AGAIN_LATER: Final = 1013
+"""Close code for somebody who reads too slowly (IANA's WebSocket close codes)."""
+
 Sink = Callable[[bytes], None]
 
 
@@ -39,8 +46,8 @@ class Wire:
         self._protocol = protocol
 
     def listen(self, sink: Sink) -> None:
-        """From now on hand every message to ``sink`` as it comes off the wire. It must not raise."""
-        self._protocol.sink = sink
+        """Hand every message to ``sink``, those first that came while nobody listened. It must not raise."""
+        self._protocol.listen(sink)
 
     def write(self, frame: bytes) -> None:
         """Send a finished frame; nothing happens where the connection is closing."""
@@ -62,6 +69,7 @@ class Wire:
         protocol.close_sent = True
         protocol.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         protocol.transport.close()
+        protocol.loop.call_later(LINGER_S, protocol.transport.abort)
 
 
 class WireProtocol(WebSocketsSansIOProtocol):
@@ -73,6 +81,24 @@ class WireProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             self.scope["extensions"][EXTENSION] = Wire(self)  # type: ignore[assignment]
+
+    def listen(self, sink: Sink) -> None:
+        """Hand over what has been queued, in order, and everything from now on."""
+        self.sink = sink
+        queued = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+        for event in queued:
+            if event["type"] == "websocket.receive":
+                sink(event.get("bytes") or (event.get("text") or "").encode())
+            else:
+                self.queue.put_nowait(event)
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.sink is not None and self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            Wire(self).close(TRY_AGAIN_LATER, "you send more than you read")
 
     def send_receive_event_to_app(self) -> None:
         if self.sink is None:

@@ -4,14 +4,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernel.clock import Clock
+from kernel.db.database import is_away
 from kernel.ids import uuid7
 from kernel.metrics import REQUEST_SECONDS, REQUESTS
-from kernel.problems import Problem
+from kernel.problems import Problem, Unavailable
 from kernel.web.render import problem_response
 
 SECURITY_HEADERS: Final = (
@@ -65,13 +65,18 @@ class Edge:
 
         try:
             await self._app(scope, receive, send_on)
-        except Exception:
-            log.exception("request.failed", request_id=str(request_id), path=scope["path"])
-            if status == 0:
-                response = _failed(request_id, Request(scope))
-                await response(scope, receive, send_on)
+        except ClientDisconnect:
+            log.info("request.abandoned", request_id=str(request_id), path=scope["path"])
+        except Exception as error:
+            away = is_away(error)
+            if away:
+                log.warning("request.database_away", request_id=str(request_id), error=repr(error))
             else:
+                log.exception("request.failed", request_id=str(request_id), path=scope["path"])
+            if status != 0:
                 raise
+            problem = _away() if away else _failed(request_id)
+            await problem_response(problem, Request(scope))(scope, receive, send_on)
         finally:
             self._note(scope, request_id, status, self._clock.monotonic_s() - started_s)
 
@@ -92,9 +97,16 @@ class Edge:
         )
 
 
-def _failed(request_id: UUID, connection: HTTPConnection) -> Response:
-    problem = Failed(
+def _away() -> Problem:
+    return Unavailable(
+        "系统繁忙，暂时无法读取数据，请稍后重试。",
+        "The service is busy and cannot read its data; please try again in a moment.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _failed(request_id: UUID) -> Problem:
+    return Failed(
         f"系统出现错误，操作可能没有完成；请记下编号 {request_id} 并联系客服。",
         f"Something failed and may not have been done; please quote {request_id} to the help line.",
     )
-    return problem_response(problem, connection)
