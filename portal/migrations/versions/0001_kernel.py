@@ -33,6 +33,7 @@ def _make_service_role() -> None:
         end $$
     """)
     op.execute("grant usage on schema public to zhecai_service")
+    op.execute("grant select on alembic_version to zhecai_service")  # a service that may only serve asks what is there
     op.execute(
         "alter default privileges in schema public grant select, insert, update, delete on tables to zhecai_service"
     )
@@ -105,5 +106,6 @@ def downgrade() -> None:
         op.execute(f"drop table {table}")
     op.execute("alter default privileges in schema public revoke all on tables from zhecai_service")
     op.execute("alter default privileges in schema public revoke all on sequences from zhecai_service")
+    op.execute("revoke select on alembic_version from zhecai_service")
     op.execute("revoke usage on schema public from zhecai_service")
     # The role stays: another database of this cluster may be served by it.
