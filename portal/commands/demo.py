@@ -33,9 +33,9 @@ _ROLES: Final = {
     Kind.SUPPLIER: "供应商 supplier",
 }
 _STARTS: Final = {
-    Kind.OPERATOR: "/catalog",
+    Kind.OPERATOR: "/catalogue",
     Kind.SUPERVISOR: "/orders",
-    Kind.PURCHASER: "/catalog",
+    Kind.PURCHASER: "/catalogue",
     Kind.SUPPLIER: "/auctions",
 }
 

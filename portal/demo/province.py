@@ -47,6 +47,9 @@ PASSWORD: Final = "zhecai-demo-2026"  # noqa: S105 - of the sample province, pri
 ACTOR: Final = system_actor("demo")
 ZHEJIANG: Final = "330000"
 _QUOTA: Final = 500
+_CHEAPEST: Final = 86
+_SPREAD: Final = 10
+"""Agreement prices begin between ``_CHEAPEST`` and so much more per cent of the market price."""
 _STEP: Final = 2
 """Each further seller of the same product asks so many per cent more."""
 
@@ -105,6 +108,15 @@ _AGREEMENTS: Final = (
 )
 
 _BUDGETS: Final = (("信息化设备购置", "2000000.00"), ("办公设备与家具购置", "300000.00"))
+
+
+class _Deal(NamedTuple):
+    """Under which package a product is offered, and for how many per cent of its market price."""
+
+    agreement_id: UUID
+    package: int
+    per_cent: int
+
 
 Tell = Callable[[str], None]
 
@@ -172,8 +184,9 @@ async def _stock_shelves(kernel: Kernel, suppliers: list[UUID]) -> None:
             regions=(ZHEJIANG,),
             packages=tuple(packages.values()),
         )
-        for row in mine:
-            await _offer(kernel, row, suppliers, agreement_id, packages[row["category"]].number)
+        for place, row in enumerate(mine):
+            deal = _Deal(agreement_id, packages[row["category"]].number, _CHEAPEST + place * 7 % _SPREAD)
+            await _offer(kernel, row, suppliers, deal)
 
 
 async def _packages(kernel: Kernel, goods: list[dict[str, str]], suppliers: list[UUID]) -> dict[str, Package]:
@@ -210,14 +223,14 @@ async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], agr
     )
     product_id = await products.create_product(kernel, ACTOR, details)
     for place, number in enumerate(row["sellers"].split(",")):
-        agreed = _share(market, 92 + _STEP * place)
+        agreed = _share(market, deal.per_cent + _STEP * place)
         await offers.list_offer(
             kernel,
             ACTOR,
             product_id=product_id,
             supplier_id=suppliers[int(number) - 1],
-            agreement_id=agreement_id,
-            package=package,
+            agreement_id=deal.agreement_id,
+            package=deal.package,
             agreement_price_fen=agreed,
             price_fen=_share(agreed, 98) if place == 0 else agreed,
             quota=_QUOTA,
