@@ -58,6 +58,9 @@ REJECTED_SHOWN_MAX: Final = 10_000
 QUOTA_DEFAULT: Final = 10_000
 _CELL_LENGTH_MAX: Final = 32_767  # what a spreadsheet holds in one cell
 
+_UNREADABLE: Final = (OSError, UnicodeDecodeError, csv.Error, BadZipFile, InvalidFileException, KeyError, SyntaxError)
+"""What the readers of the formats raise for a file that is broken; ``SyntaxError`` is that of XML."""
+
 Progress = Callable[[int, int], None]
 """Told how many rows are done, and of how many; called on the event loop, after each slice."""
 
@@ -340,7 +343,7 @@ class _Source(Iterator[_Row]):
     def __next__(self) -> _Row:
         try:
             return next(self._rows)
-        except (OSError, UnicodeDecodeError, csv.Error, BadZipFile, InvalidFileException, KeyError) as error:
+        except _UNREADABLE as error:
             raise _unreadable(error) from error
 
 
@@ -437,14 +440,18 @@ def _encoding(path: Path) -> str:
 
 
 def _count(path: Path) -> int:
-    """Count lines roughly, for the progress only. Raises ``Invalid`` for a file that cannot be an import."""
+    """Count rows roughly, for the progress only. Raises ``Invalid`` for a file that cannot be an import."""
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise Invalid("文件过大", f"The file is over {FILE_BYTES_MAX} bytes", field="file")
-        _suffix(path)
+        if _suffix(path) == ".xlsx":
+            book = load_workbook(path, read_only=True)
+            rows = book.worksheets[0].max_row or 0  # what the file says of itself
+            book.close()
+            return int(rows)
         with path.open("rb") as file:
             return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-    except OSError as error:
+    except _UNREADABLE as error:
         raise _unreadable(error) from error
 
 

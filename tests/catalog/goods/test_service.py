@@ -3,8 +3,10 @@
 import csv
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 import pytest
@@ -56,6 +58,19 @@ def a_jsonl(path: Path) -> Path:
     lines = [json.dumps(dict(zip(HEAD, row, strict=True)), ensure_ascii=False) for row in ROWS]
     path.write_text("\n".join(lines), "utf-8")
     return path
+
+
+def a_broken_book() -> bytes:
+    """A spreadsheet whose sheet breaks off in the middle of a tag."""
+    whole, broken = BytesIO(), BytesIO()
+    book = Workbook()
+    book.active.append(HEAD)
+    book.save(whole)
+    with ZipFile(whole) as source, ZipFile(broken, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, content[: len(content) // 2] if "sheet1" in name else content)
+    return broken.getvalue()
 
 
 async def run(kernel: Kernel, path: Path, **changes: Any) -> GoodsReport:
@@ -196,6 +211,7 @@ async def test_attributes_are_read_by_the_nearest_definition(kernel: Kernel, tmp
         ("goods.csv", "名称,name\n".encode()),
         ("goods.csv", b"\xff\xff\xff\n"),
         ("goods.xlsx", b"PK no archive"),
+        ("goods.xlsx", a_broken_book()),
         ("goods.csv", b'name\n"' + b"x" * 200_000 + b'"\n'),
     ],
 )
