@@ -1,0 +1,129 @@
+"""The wire against a real client of the protocol."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
+
+from kernel.live import wire as wire_module
+from kernel.live.wire import EXTENSION, UNREAD_BYTES_MAX, Wire, text_frame
+from kernel.runtime import Kernel
+from portal.server import FRAME_BYTES_MAX
+from tests.builders.live import served
+
+
+async def say(websocket: WebSocket) -> None:
+    """Send as many letters as the path says, then echo; ``close`` closes, ``late`` listens after a while."""
+    await websocket.accept()
+    wire: Wire = websocket.scope["extensions"][EXTENSION]
+    if websocket.path_params["word"] == "late":
+        await asyncio.sleep(0.2)
+    if websocket.path_params["word"].isdigit():
+        wire.write(text_frame(b"x" * int(websocket.path_params["word"])))
+
+    def sink(raw: bytes) -> None:
+        if raw == b"close":
+            wire.close(4321, "as you wish")
+            wire.close(1000, "twice is harmless")
+        wire.write(text_frame(raw))
+
+    wire.listen(sink)
+    await websocket.receive()
+    wire.write(text_frame(b"nobody is there"))
+
+
+@pytest.fixture
+async def url(kernel: Kernel) -> AsyncIterator[str]:
+    app = Starlette(routes=[WebSocketRoute("/{word}", say)])
+    app.state.kernel = kernel
+    async with served(kernel, app) as port:
+        yield f"ws://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 300_000])
+async def test_a_frame_of_any_size_is_read_as_what_was_written(url: str, size: int) -> None:
+    async with connect(f"{url}/{size}", compression=None) as socket:
+        assert await socket.recv() == "x" * size
+
+
+@pytest.mark.parametrize("message", ["text", "采购", b"bytes", ""])
+async def test_text_and_bytes_come_to_the_listener_as_they_were_sent(url: str, message: str | bytes) -> None:
+    async with connect(f"{url}/echo") as socket:
+        await socket.send(message)
+        assert await socket.recv(decode=False) == (message.encode() if isinstance(message, str) else message)
+
+
+async def test_a_message_in_fragments_is_one_message(url: str) -> None:
+    async with connect(f"{url}/echo") as socket:
+        await socket.send(["one ", "采", "购 ", "three"])
+        assert await socket.recv() == "one 采购 three"
+
+
+async def test_what_was_sent_before_anybody_listened_is_heard_first_and_in_order(url: str) -> None:
+    async with connect(f"{url}/late") as socket:
+        for message in ("one", b"two", ["thr", "ee"]):
+            await socket.send(message)
+        await asyncio.sleep(0.3)
+        await socket.send("four")
+        assert [await socket.recv() for _ in range(4)] == ["one", "two", "three", "four"]
+
+
+async def test_a_ping_is_answered_while_listening(url: str) -> None:
+    async with connect(f"{url}/echo") as socket:
+        for _ in range(3):
+            assert await asyncio.wait_for(await socket.ping(), 5) >= 0
+        await socket.send("still here")
+        assert await socket.recv() == "still here"
+
+
+async def test_a_close_says_its_code_and_reason_once(url: str) -> None:
+    async with connect(f"{url}/echo") as socket:
+        await socket.send("close")
+        with pytest.raises(ConnectionClosedError):
+            await socket.recv()
+        assert (socket.close_code, socket.close_reason) == (4321, "as you wish")
+
+
+@pytest.mark.parametrize(("size", "code"), [(FRAME_BYTES_MAX, None), (FRAME_BYTES_MAX + 1, 1009)])
+async def test_a_message_over_the_limit_ends_the_connection(url: str, size: int, code: int | None) -> None:
+    async with connect(f"{url}/echo") as socket:
+        await socket.send("x" * size)
+        if code is None:
+            assert len(await socket.recv()) == size
+        else:
+            with pytest.raises(ConnectionClosedError):
+                await socket.recv()
+            assert socket.close_code == code
+
+
+@pytest.mark.parametrize("opcode", [0x81, 0x89])  # a message, a ping
+async def test_whoever_floods_and_does_not_read_is_cut_off_and_others_do_not_notice(
+    url: str, opcode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_module, "LINGER_S", 0.2)
+    payload = b"x" * 100
+    masked = bytes([opcode, 0x80 | len(payload)]) + bytes(4) + payload
+    host, port = url.removeprefix("ws://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1_000)
+    writer.write(
+        b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    sent = 0
+    async with connect(f"{url}/echo") as other:
+        with pytest.raises(ConnectionError):  # noqa: PT012 - it ends whenever it ends
+            async with asyncio.timeout(60):
+                while True:
+                    writer.write(masked * 1_000)
+                    await writer.drain()
+                    sent += 1_000 * len(masked)
+        await other.send("well")
+        assert await other.recv() == "well"
+    assert sent > UNREAD_BYTES_MAX
+    writer.close()
