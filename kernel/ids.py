@@ -1,12 +1,14 @@
 """Identifiers: UUIDv7 inside, public numbers for people."""
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from kernel.clock import BEIJING
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -16,7 +18,7 @@ def uuid7(at: datetime) -> UUID:
 
     Source: RFC 9562 section 5.7.
     """
-    millis = int(at.timestamp() * 1000)
+    millis = (at - _EPOCH) // _MILLISECOND
     random = int.from_bytes(os.urandom(10))
     value = (
         (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1

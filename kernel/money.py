@@ -6,7 +6,7 @@ Yuan exist only at the edge, in :func:`parse_yuan` and :func:`format_yuan`.
 
 import re
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final, NewType
 
 Fen = NewType("Fen", int)
@@ -14,20 +14,23 @@ Fen = NewType("Fen", int)
 FEN_MAX: Final = Fen(10**15)
 """Ten trillion yuan: above any procurement, and its sum over 9,000 rows still fits a BIGINT."""
 
-_YUAN = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?")
+_YUAN = re.compile(r"(?:[0-9]{1,14}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,2})?")
+_EXACT: Final = Context(prec=100, rounding=ROUND_HALF_UP)  # the default 28 digits would round twice
 
 
 def parse_yuan(text: str) -> Fen:
     """
-    Read an amount in yuan, with at most two decimals, thousands separators allowed.
+    Read an amount in yuan, with at most two decimals, thousands separators allowed where they belong.
+
+    ``12,50`` is refused: whoever means twelve and a half must not be read as twelve hundred and fifty.
 
     Raises:
         ValueError: not a plain non-negative amount, more than two decimals, or above ``FEN_MAX``.
     """
-    plain = text.strip().replace(",", "").replace("\N{FULLWIDTH COMMA}", "")
+    plain = text.strip().replace("\N{FULLWIDTH COMMA}", ",")
     if not _YUAN.fullmatch(plain):
         raise ValueError(f"not an amount in yuan with at most two decimals: {text!r}")
-    fen = int(Decimal(plain) * 100)
+    fen = int(Decimal(plain.replace(",", "")) * 100)
     if fen > FEN_MAX:
         raise ValueError(f"amount above {format_yuan(FEN_MAX)} yuan: {text!r}")
     return Fen(fen)
@@ -41,7 +44,8 @@ def format_yuan(fen: Fen) -> str:
 
 def scaled(amount: Fen, ratio: Decimal) -> Fen:
     """Multiply by a ratio, rounded half up to the fen: the only way to multiply money by a fraction."""
-    return Fen(int((amount * ratio).quantize(Decimal(1), rounding=ROUND_HALF_UP)))
+    product = _EXACT.multiply(Decimal(amount), ratio)
+    return Fen(int(product.quantize(Decimal(1), context=_EXACT)))
 
 
 def split(amount: Fen, weights: Sequence[int]) -> list[Fen]:

@@ -14,6 +14,8 @@ R = TypeVar("R")
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 200
+_BIGINT_MIN: Final = -(2**63)
+_BIGINT_MAX: Final = 2**63 - 1
 Limit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
 
 
@@ -41,6 +43,8 @@ def decode_cursor(text: str, types: tuple[Any, ...]) -> tuple[Any, ...]:
         if b"\\u0000" in raw:
             raise ValueError("U+0000 is in no cursor of ours")  # noqa: TRY301 - answered like any other bad cursor
         values: tuple[Any, ...] = msgspec.json.decode(raw, type=tuple[types])  # type: ignore[valid-type]
+        if any(isinstance(value, int) and not _BIGINT_MIN <= value <= _BIGINT_MAX for value in values):
+            raise ValueError("no column of ours holds that")  # noqa: TRY301 - answered like any other bad cursor
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise Invalid(
             "翻页标记无效，请从第一页重新开始。",

@@ -58,5 +58,7 @@ class Limits:
             count, ends_s = 0, now_s + window_s
         if len(self._local) >= _REMEMBERED_MAX:
             self._local = {key: value for key, value in self._local.items() if value[1] > now_s}
+        if len(self._local) >= _REMEMBERED_MAX and name not in self._local:
+            del self._local[next(iter(self._local))]
         self._local[name] = (count + 1, ends_s)
         return count + 1, max(1, round(ends_s - now_s))

@@ -19,7 +19,7 @@ from kernel.db.database import Database
 
 CACHE_S: Final = 5.0
 _CACHED_MAX: Final = 20_000
-_TOUCH_AFTER: Final = timedelta(minutes=1)
+_TOUCH_AFTER_MAX: Final = timedelta(minutes=1)
 _USER_AGENT_LEN_MAX: Final = 200
 
 _OPEN: Final = """
@@ -44,6 +44,7 @@ class Sessions:
         self._clock: Final = clock
         self._load_actor: Final = load_actor
         self._idle: Final = timedelta(seconds=idle_s)
+        self._touch_after: Final = min(_TOUCH_AFTER_MAX, self._idle / 10)
         self._absolute: Final = timedelta(seconds=absolute_s)
         self._cache: dict[bytes, tuple[Actor | None, float]] = {}
 
@@ -85,7 +86,7 @@ class Sessions:
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["seen_at"] + self._idle <= now:
             return None
-        if now - row["seen_at"] > _TOUCH_AFTER:
+        if now - row["seen_at"] > self._touch_after:
             await self._database.pool.execute(_TOUCH, hashed, now)
         return await self._load_actor(row["user_id"])
 
