@@ -50,8 +50,8 @@ from market.auctions.lifecycle import (
     Withdrawn,
     evolve,
 )
-from market.auctions.rules import Accepted, You, discloses_best, discloses_ranks, repeated, you_of
-from market.auctions.service import AUCTION, Bidder, auction_of, bidder_of, offer_command
+from market.auctions.rules import Accepted, discloses_best, discloses_ranks, repeated
+from market.auctions.service import AUCTION, Bidder, You, auction_of, bidder_of, offer_command, you_of
 
 DELTA_OFFERS_MAX: Final = 20
 SNAPSHOT_OFFERS_MAX: Final = 200

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import Actor
+from kernel.journal.entry import Entry
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 from kernel.paging import Page, decode_cursor, page_of
 from market.auctions.lifecycle import (
@@ -24,16 +25,23 @@ from market.auctions.lifecycle import (
     Auction,
     AuctionStage,
     AuctionTerms,
+    Awarded,
     Cause,
     Event,
+    Extended,
+    Failed,
     Offered,
+    Paused,
+    Resumed,
     Rung,
     Standing,
+    Started,
     Visibility,
+    Withdrawn,
     due,
     evolve,
 )
-from market.auctions.rules import You
+from market.auctions.rules import discloses_ranks, highest_allowed, rank
 from market.auctions.tables import auction_bidders, auctions
 from registries.organisations.tables import organisations
 
@@ -155,7 +163,7 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
     )
 
 
-AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save)
+AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save, in_one=True)
 
 _a: Final = auctions.c
 _b: Final = auction_bidders.c
@@ -197,6 +205,30 @@ class AuctionRow(msgspec.Struct, frozen=True):
     created_at: datetime
     published_at: datetime | None
     ended_at: datetime | None
+
+
+class You(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A bidder's own place: ``label`` is empty before the first offer, ``rank`` also where the terms hide it.
+
+    ``highest_allowed_fen`` is what the next offer may be at most; below 1 no lower offer is possible.
+    """
+
+    highest_allowed_fen: int
+    label: int | None = None
+    price_fen: int | None = None
+    rank: int | None = None
+    offers: int = 0
+
+
+def you_of(auction: Auction, supplier_id: UUID) -> You:
+    """Show a bidder its own place."""
+    own = auction.standings.get(supplier_id)
+    highest = highest_allowed(auction, supplier_id)
+    if own is None:
+        return You(highest)
+    place = rank(auction, supplier_id) if discloses_ranks(auction, hosting=False) else None
+    return You(highest, own.label, own.price_fen, place, own.offers)
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -253,6 +285,24 @@ class RecordLine(msgspec.Struct, frozen=True, omit_defaults=True):
     closes_at: datetime | None = None
     reason: str | None = None
     cause: Cause | None = None
+
+
+def record_line(entry: Entry, event: Event, after: Auction, *, named: bool) -> RecordLine:
+    """Show one entry to everybody: a bidder by its label, and by its name once the award has been made."""
+    supplier_id = event.supplier_id if isinstance(event, Offered | Awarded) else None
+    bidder = after.standings[supplier_id] if supplier_id else None
+    return RecordLine(
+        version=entry.version,
+        at=entry.at,
+        kind=entry.kind,
+        leaf=entry.leaf.hex(),
+        label=bidder.label if bidder else None,
+        name=bidder.name if bidder and named else None,
+        price_fen=event.price_fen if isinstance(event, Offered | Awarded) else None,
+        closes_at=event.closes_at if isinstance(event, Started | Offered | Resumed | Extended) else None,
+        reason=event.reason if isinstance(event, Paused | Resumed | Awarded | Failed | Withdrawn) else None,
+        cause=event.cause if isinstance(event, Failed) else None,
+    )
 
 
 def visible_to(actor: Actor) -> sa.ColumnElement[bool]:

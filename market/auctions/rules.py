@@ -48,6 +48,8 @@ from market.auctions.lifecycle import (
     Withdrawn,
     may,
 )
+from registries.organisations.rules import Organisation
+from registries.organisations.rules import Status as Good
 
 
 class Offer(NamedTuple):
@@ -73,20 +75,6 @@ class Accepted(msgspec.Struct, frozen=True, tag_field="type", tag="accepted", om
     closes_at: datetime | None
     best_fen: int | None = None
     rank: int | None = None
-
-
-class You(msgspec.Struct, frozen=True, omit_defaults=True):
-    """
-    A bidder's own place: ``label`` is empty before the first offer, ``rank`` also where the terms hide it.
-
-    ``highest_allowed_fen`` is what the next offer may be at most; below 1 no lower offer is possible.
-    """
-
-    highest_allowed_fen: int
-    label: int | None = None
-    price_fen: int | None = None
-    rank: int | None = None
-    offers: int = 0
 
 
 class Refusal(StrEnum):
@@ -117,11 +105,13 @@ class HostRefusal(StrEnum):
 
     WRONG_STAGE = "wrong-stage"
     STARTS_IN_PAST = "starts-in-past"
+    SUSPENDED = "purchaser-suspended"
     AGREEMENT_INVALID = "agreement-invalid"
     TOO_FEW_ADMITTED = "too-few-admitted"
     CLOSING = "closing"
     NO_OFFERS = "no-offers"
     OWN_BIDDER = "own-bidder"
+    WINNER_SUSPENDED = "winner-suspended"
 
 
 class TermsFault(StrEnum):
@@ -156,6 +146,7 @@ TEXTS: Final[dict[Refusal | HostRefusal | TermsFault, tuple[str, str]]] = {
     ),
     HostRefusal.WRONG_STAGE: ("竞价当前阶段不能进行此操作。", "This cannot be done at the auction's present stage."),
     HostRefusal.STARTS_IN_PAST: ("开始时间已过，请修改后再发布。", "The start has passed; change it, then publish."),
+    HostRefusal.SUSPENDED: ("本单位已被暂停交易。", "Your organisation is suspended from trading."),
     HostRefusal.AGREEMENT_INVALID: (
         "框架协议不存在、不在有效期内，或不适用于本地区。",
         "There is no such agreement, it is not valid today, or it does not serve this region.",
@@ -169,6 +160,10 @@ TEXTS: Final[dict[Refusal | HostRefusal | TermsFault, tuple[str, str]]] = {
     HostRefusal.OWN_BIDDER: (
         "采购单位与供应商为同一单位，不能定标。",
         "The purchaser is one of the bidders and may not award.",
+    ),
+    HostRefusal.WINNER_SUSPENDED: (
+        "排名第一的供应商已被暂停交易，不能定标。",
+        "The first of the ranking is suspended from trading; it cannot be awarded to.",
     ),
     TermsFault.PRODUCT_UNKNOWN: ("采购内容中有不存在或已撤销的商品。", "An item's product is unknown or withdrawn."),
     TermsFault.ITEM_UNNAMED: ("采购内容须填写名称和单位。", "Each item needs a name and a unit."),
@@ -371,12 +366,20 @@ def suppliers_of(
     )
 
 
-def decide_publish(auction: Auction, agreement: Agreement | None, at: datetime) -> Published | HostRefusal:
+def _trades(organisation: Organisation | None) -> bool:
+    return organisation is not None and organisation.status is Good.ACTIVE
+
+
+def decide_publish(
+    auction: Auction, purchaser: Organisation | None, agreement: Agreement | None, at: datetime
+) -> Published | HostRefusal:
     """Publish a draft; who may bid is frozen here."""
     if not may(auction.stage, Act.PUBLISH):
         return HostRefusal.WRONG_STAGE
     if auction.terms.starts_at < at:
         return HostRefusal.STARTS_IN_PAST
+    if not _trades(purchaser):
+        return HostRefusal.SUSPENDED
     suppliers = suppliers_of(auction.terms, agreement, region=auction.region, at=at)
     if suppliers is None:
         return HostRefusal.AGREEMENT_INVALID
@@ -445,14 +448,20 @@ def decide_close(auction: Auction, at: datetime, drain: timedelta) -> tuple[Even
     return (Closed(bidders),)
 
 
-def decide_award(auction: Auction, reason: str) -> Awarded | HostRefusal:
-    """Award to the first of the ranking, and to no other."""
+def decide_award(
+    auction: Auction, purchaser: Organisation | None, winner: Organisation | None, reason: str
+) -> Awarded | HostRefusal:
+    """Award to the first of the ranking, which is ``winner``, and to no other."""
     if not may(auction.stage, Act.AWARD):
         return HostRefusal.WRONG_STAGE
+    if not _trades(purchaser):
+        return HostRefusal.SUSPENDED
     if not auction.ladder:
         return HostRefusal.NO_OFFERS
     if auction.purchaser_id in auction.standings:
         return HostRefusal.OWN_BIDDER
+    if not _trades(winner):
+        return HostRefusal.WINNER_SUSPENDED
     best = auction.ladder[0]
     return Awarded(best.supplier_id, auction.standings[best.supplier_id].name, best.price_fen, reason)
 
@@ -470,13 +479,3 @@ def discloses_best(auction: Auction, *, hosting: bool) -> bool:
 def discloses_ranks(auction: Auction, *, hosting: bool) -> bool:
     """Tell whether ranks may be shown."""
     return hosting or auction.stage in ENDED or auction.terms.visibility is not Visibility.BEST
-
-
-def you_of(auction: Auction, supplier_id: UUID) -> You:
-    """Show a bidder its own place."""
-    own = auction.standings.get(supplier_id)
-    highest = highest_allowed(auction, supplier_id)
-    if own is None:
-        return You(highest)
-    place = rank(auction, supplier_id) if discloses_ranks(auction, hosting=False) else None
-    return You(highest, own.label, own.price_fen, place, own.offers)

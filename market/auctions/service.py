@@ -18,7 +18,6 @@ from kernel.access.actors import Actor, Role, system_actor
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.ids import public_number, uuid7
 from kernel.journal import queries as journal
-from kernel.journal.entry import Entry
 from kernel.journal.streams import StreamRef, decoder
 from kernel.paging import Page, decode_cursor, encode_cursor
 from kernel.problems import Forbidden, Invalid, NotFound, Problem, Refused
@@ -30,19 +29,21 @@ from market.auctions.lifecycle import (
     Auction,
     AuctionStage,
     AuctionTerms,
-    Awarded,
     Drafted,
     Event,
-    Extended,
-    Failed,
-    Offered,
-    Paused,
-    Resumed,
-    Started,
-    Withdrawn,
     evolve,
 )
-from market.auctions.queries import AUCTION, AuctionDetail, AuctionRow, Invited, RecordLine, Scope
+from market.auctions.queries import (
+    AUCTION,
+    AuctionDetail,
+    AuctionRow,
+    Invited,
+    RecordLine,
+    Scope,
+    You,
+    record_line,
+    you_of,
+)
 from market.auctions.rules import (
     TEXTS,
     Accepted,
@@ -65,10 +66,21 @@ from market.auctions.rules import (
     frozen_items,
     highest_allowed,
     repeated,
-    you_of,
 )
+from registries.organisations.service import ORGANISATION
 
-__all__ = ["AUCTION", "AuctionDetail", "AuctionDone", "AuctionRow", "Bidder", "By", "RecordLine", "Scope"]
+__all__ = [
+    "AUCTION",
+    "AuctionDetail",
+    "AuctionDone",
+    "AuctionRow",
+    "Bidder",
+    "By",
+    "RecordLine",
+    "Scope",
+    "You",
+    "you_of",
+]
 
 DUE_MAX: Final = 200
 WORKER: Final = system_actor("worker")
@@ -163,15 +175,16 @@ async def edit_draft(kernel: Kernel, by: By, auction_id: UUID, terms: AuctionTer
 async def publish(kernel: Kernel, by: By, auction_id: UUID) -> AuctionDone:
     """Announce a draft; from now on its terms and its bidders are frozen. Raises ``NotFound``, ``Refused``."""
     draft = await auction_of(kernel, by.actor, auction_id)
-    agreement_id = draft.terms.agreement_id
-    reads = [AGREEMENT.ref(agreement_id)] if agreement_id else []
+    purchaser, agreement_id = ORGANISATION.ref(draft.purchaser_id), draft.terms.agreement_id
+    agreement = AGREEMENT.ref(agreement_id) if agreement_id else None
 
     def announce(auction: Auction, states: States) -> Event | HostRefusal:
         if auction.terms.agreement_id != agreement_id:
             return HostRefusal.AGREEMENT_INVALID  # edited since it was read: whoever publishes looks again
-        return decide_publish(auction, states.get(reads[0]) if reads else None, by.at)
+        admitting = states.get(agreement) if agreement else None
+        return decide_publish(auction, states.get(purchaser), admitting, by.at)
 
-    return await _host(kernel, by, auction_id, announce, reads=reads)
+    return await _host(kernel, by, auction_id, announce, reads=[purchaser, *([agreement] if agreement else [])])
 
 
 async def withdraw(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
@@ -191,7 +204,15 @@ async def resume(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Aucti
 
 async def award(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
     """Award a closed auction to the first of its ranking. Raises ``NotFound``, ``Refused``."""
-    return await _host(kernel, by, auction_id, lambda auction, _: decide_award(auction, reason))
+    auction = await auction_of(kernel, by.actor, auction_id)
+    purchaser = ORGANISATION.ref(auction.purchaser_id)
+    winner = ORGANISATION.ref(auction.ladder[0].supplier_id) if auction.ladder else None
+
+    def settle(auction: Auction, states: States) -> Event | HostRefusal:
+        first = states.get(winner) if winner and auction.ladder[0].supplier_id == winner.id else None
+        return decide_award(auction, states.get(purchaser), first, reason)
+
+    return await _host(kernel, by, auction_id, settle, reads=[purchaser, *([winner] if winner else [])])
 
 
 async def fail(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
@@ -458,27 +479,9 @@ async def record(kernel: Kernel, actor: Actor, auction_id: UUID, *, cursor: str 
             state = evolve(state, event, entry.at)
             version = entry.version
             if version > after and len(lines) <= limit:
-                lines.append(_line(entry, event, state, named=named))
+                lines.append(record_line(entry, event, state, named=named))
         if not entries:
             break
     more = len(lines) > limit
     shown = tuple(lines[:limit])
     return Page(shown, encode_cursor((shown[-1].version,)) if more else None)
-
-
-def _line(entry: Entry, event: Event, after: Auction, *, named: bool) -> RecordLine:
-    """Show one entry to everybody: a bidder by its label, and by its name once the award has been made."""
-    supplier_id = event.supplier_id if isinstance(event, Offered | Awarded) else None
-    bidder = after.standings[supplier_id] if supplier_id else None
-    return RecordLine(
-        version=entry.version,
-        at=entry.at,
-        kind=entry.kind,
-        leaf=entry.leaf.hex(),
-        label=bidder.label if bidder else None,
-        name=bidder.name if bidder and named else None,
-        price_fen=event.price_fen if isinstance(event, Offered | Awarded) else None,
-        closes_at=event.closes_at if isinstance(event, Started | Offered | Resumed | Extended) else None,
-        reason=event.reason if isinstance(event, Paused | Resumed | Awarded | Failed | Withdrawn) else None,
-        cause=event.cause if isinstance(event, Failed) else None,
-    )

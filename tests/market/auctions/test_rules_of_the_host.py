@@ -54,6 +54,7 @@ from market.auctions.rules import (
     frozen_items,
     suppliers_of,
 )
+from registries.organisations.rules import Status as Good
 from tests.builders.catalog import a_product
 from tests.builders.market_auctions import (
     MINUTE,
@@ -68,7 +69,9 @@ from tests.builders.market_auctions import (
     an_offer,
     some_terms,
 )
+from tests.builders.registries import an_organisation
 
+ACTIVE = an_organisation()
 MICRO = timedelta(microseconds=1)
 HALF_PAST = NOON + 30 * MINUTE
 DRAIN = 2 * SECOND
@@ -111,17 +114,20 @@ def test_a_draft_can_be_edited_and_a_publication_cannot() -> None:
 def test_publication_freezes_who_may_bid_without_the_purchaser() -> None:
     draft = a_draft(invited=(a_supplier(3), PURCHASER, a_supplier(1), a_supplier(2), a_supplier(1)))
 
-    assert decide_publish(draft, None, NOON) == Published((a_supplier(1), a_supplier(2), a_supplier(3)))
+    assert decide_publish(draft, ACTIVE, None, NOON) == Published((a_supplier(1), a_supplier(2), a_supplier(3)))
 
 
 def test_publication_is_refused_in_this_order() -> None:
     few: dict[str, Any] = {"invited": (a_supplier(1), a_supplier(2))}
+    suspended = an_organisation(status=Good.SUSPENDED)
     by_agreement: dict[str, Any] = {"admission": Admission.AGREEMENT, "agreement_id": UUID(int=7)}
 
-    assert decide_publish(a_published(**few), None, NOON + MICRO) is HostRefusal.WRONG_STAGE
-    assert decide_publish(a_draft(**few, **by_agreement), None, NOON + MICRO) is HostRefusal.STARTS_IN_PAST
-    assert decide_publish(a_draft(**few, **by_agreement), None, NOON) is HostRefusal.AGREEMENT_INVALID
-    assert decide_publish(a_draft(**few), None, NOON) is HostRefusal.TOO_FEW_ADMITTED
+    assert decide_publish(a_published(**few), ACTIVE, None, NOON + MICRO) is HostRefusal.WRONG_STAGE
+    assert decide_publish(a_draft(**few, **by_agreement), ACTIVE, None, NOON + MICRO) is HostRefusal.STARTS_IN_PAST
+    assert decide_publish(a_draft(**few, **by_agreement), suspended, None, NOON) is HostRefusal.SUSPENDED
+    assert decide_publish(a_draft(**few, **by_agreement), None, None, NOON) is HostRefusal.SUSPENDED
+    assert decide_publish(a_draft(**few, **by_agreement), ACTIVE, None, NOON) is HostRefusal.AGREEMENT_INVALID
+    assert decide_publish(a_draft(**few), ACTIVE, None, NOON) is HostRefusal.TOO_FEW_ADMITTED
 
 
 def an_agreement(**changes: Any) -> Agreement:
@@ -261,7 +267,7 @@ def test_without_an_extension_the_terms_say_what_a_shortfall_means(
 
 
 def test_the_award_goes_to_the_first_of_the_ranking() -> None:
-    award = decide_award(closed(), "最低价")
+    award = decide_award(closed(), ACTIVE, ACTIVE, "最低价")
 
     assert award == Awarded(a_supplier(2), "供应商2有限公司", 800_000, "最低价")
     awarded = evolve(closed(), award, NOON)
@@ -272,9 +278,13 @@ def test_an_award_is_refused_in_this_order() -> None:
     empty = msgspec.structs.replace(an_auction(), stage=AuctionStage.CLOSED)
     party = msgspec.structs.replace(closed(), purchaser_id=a_supplier(3))
 
-    assert decide_award(an_auction(), "") is HostRefusal.WRONG_STAGE
-    assert decide_award(empty, "") is HostRefusal.NO_OFFERS
-    assert decide_award(party, "") is HostRefusal.OWN_BIDDER
+    suspended = an_organisation(status=Good.SUSPENDED)
+
+    assert decide_award(an_auction(), suspended, suspended, "") is HostRefusal.WRONG_STAGE
+    assert decide_award(empty, suspended, None, "") is HostRefusal.SUSPENDED
+    assert decide_award(empty, ACTIVE, None, "") is HostRefusal.NO_OFFERS
+    assert decide_award(party, ACTIVE, suspended, "") is HostRefusal.OWN_BIDDER
+    assert decide_award(closed(), ACTIVE, suspended, "") is HostRefusal.WINNER_SUSPENDED
 
 
 def test_a_closed_or_a_paused_auction_can_be_declared_failed_with_a_reason() -> None:

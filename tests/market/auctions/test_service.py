@@ -17,7 +17,9 @@ from market.auctions.lifecycle import Admission, AuctionStage, Item, MinimumStep
 from market.auctions.rules import HostRefusal, Refusal, TermsFault
 from market.auctions.service import AUCTION, By, Scope
 from market.auctions.worker import run_due
+from registries.organisations.service import suspend_organisation
 from tests.builders.market_auctions import MINUTE, SECOND, World, a_world, differences
+from tests.builders.registries import OPERATOR
 
 
 @pytest.fixture
@@ -172,6 +174,23 @@ async def test_an_unknown_agreement_admits_nobody(world: World) -> None:
         await service.publish(world.kernel, world.by(), auction_id)
 
     assert error.value.members["reason"] == HostRefusal.AGREEMENT_INVALID
+
+
+async def test_the_suspended_neither_publish_nor_are_awarded_to(world: World) -> None:
+    kernel, winner = world.kernel, world.suppliers[1].organisation_id
+    assert winner
+    assert world.purchaser.organisation_id
+    auction_id, draft = await world.closed(), await world.draft()
+
+    await suspend_organisation(kernel, OPERATOR, winner, "核查")
+    with pytest.raises(Refused) as award:
+        await service.award(kernel, world.by(), auction_id, "最低价")
+    await suspend_organisation(kernel, OPERATOR, world.purchaser.organisation_id, "核查")
+    with pytest.raises(Refused) as publish:
+        await service.publish(kernel, world.by(), draft)
+
+    assert award.value.members["reason"] == HostRefusal.WINNER_SUSPENDED
+    assert publish.value.members["reason"] == HostRefusal.SUSPENDED
 
 
 async def test_a_refused_offer_names_the_reason_and_the_highest_price_allowed(world: World) -> None:
