@@ -30,7 +30,7 @@ class Account(StrEnum):
     CONSUMED = "consumed"  # 已支用
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """
     One budget line as it stands; amounts in fen.
 
@@ -50,7 +50,7 @@ class Line(msgspec.Struct, frozen=True):
     reservations: dict[UUID, int]
 
 
-class Appropriated(msgspec.Struct, frozen=True, tag_field="kind", tag="budget.appropriated"):
+class Appropriated(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="budget.appropriated"):
     """The line exists (指标下达): ``document`` is the approval that says so."""
 
     number: str
@@ -62,28 +62,28 @@ class Appropriated(msgspec.Struct, frozen=True, tag_field="kind", tag="budget.ap
     document: str
 
 
-class Adjusted(msgspec.Struct, frozen=True, tag_field="kind", tag="budget.adjusted"):
+class Adjusted(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="budget.adjusted"):
     """More or less money (追加, 调减): ``amount_fen`` is signed and never zero."""
 
     amount_fen: int
     document: str
 
 
-class Reserved(msgspec.Struct, frozen=True, tag_field="kind", tag="budget.reserved"):
+class Reserved(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="budget.reserved"):
     """An order keeps an amount (冻结)."""
 
     order_id: UUID
     amount_fen: int
 
 
-class Released(msgspec.Struct, frozen=True, tag_field="kind", tag="budget.released"):
+class Released(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="budget.released"):
     """An order gives back what it kept (释放)."""
 
     order_id: UUID
     amount_fen: int
 
 
-class Consumed(msgspec.Struct, frozen=True, tag_field="kind", tag="budget.consumed"):
+class Consumed(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="budget.consumed"):
     """An order's goods were received: what it kept is spent (支用)."""
 
     order_id: UUID

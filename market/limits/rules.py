@@ -33,7 +33,7 @@ KNOWN_MAX: Final = 4096
 """Policies that one table remembers."""
 
 
-class Limit(msgspec.Struct, frozen=True):
+class Limit(msgspec.Struct, frozen=True, gc=False):
     """
     One row of the policy: what holds from ``effective_from`` (a Beijing day) on, in ``region``.
 
@@ -53,7 +53,7 @@ class Limit(msgspec.Struct, frozen=True):
     source: str
 
 
-class PolicySnapshot(msgspec.Struct, frozen=True):
+class PolicySnapshot(msgspec.Struct, frozen=True, gc=False):
     """What holds for the purchasers of one region on one day: the most particular limit first."""
 
     region: str
@@ -62,7 +62,7 @@ class PolicySnapshot(msgspec.Struct, frozen=True):
     limits: tuple[Limit, ...]
 
 
-class Spending(msgspec.Struct, frozen=True):
+class Spending(msgspec.Struct, frozen=True, gc=False):
     """What one organisation has ordered in one fiscal year, in fen by ``edition/code``."""
 
     organisation_id: UUID
@@ -70,7 +70,7 @@ class Spending(msgspec.Struct, frozen=True):
     by_category: dict[str, int]
 
 
-class Counted(msgspec.Struct, frozen=True, tag_field="kind", tag="spending.counted"):
+class Counted(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="spending.counted"):
     """An order was placed: its amounts count."""
 
     organisation_id: UUID
@@ -79,7 +79,7 @@ class Counted(msgspec.Struct, frozen=True, tag_field="kind", tag="spending.count
     amounts: dict[str, int]
 
 
-class Uncounted(msgspec.Struct, frozen=True, tag_field="kind", tag="spending.uncounted"):
+class Uncounted(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="spending.uncounted"):
     """The order came to nothing: its amounts count no more."""
 
     order_id: UUID
@@ -97,7 +97,7 @@ class Refusal(StrEnum):
     YEAR_LIMIT = "year-limit-exceeded"
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """
     Where a placement stands against one limit; amounts in fen.
 

@@ -104,7 +104,7 @@ def steps_of(stage: Stage, side: Side) -> tuple[Step, ...]:
     return tuple(step for (at_stage, step), sides in BY.items() if at_stage is stage and side in sides)
 
 
-class OrderLine(msgspec.Struct, frozen=True):
+class OrderLine(msgspec.Struct, frozen=True, gc=False):
     """
     One line, frozen as it was ordered; prices in fen for one unit.
 
@@ -134,7 +134,7 @@ class OrderLine(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
-class LimitApplied(msgspec.Struct, frozen=True):
+class LimitApplied(msgspec.Struct, frozen=True, gc=False):
     """A limit as it was when the order was placed; ``year_fen`` had been ordered in the group before."""
 
     group: str
@@ -146,7 +146,7 @@ class LimitApplied(msgspec.Struct, frozen=True):
     source: str
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """All that an order froze when it was placed; ``region`` is where to deliver, ``year`` the fiscal year."""
 
     number: str
@@ -168,7 +168,7 @@ class Terms(msgspec.Struct, frozen=True):
     limits: tuple[LimitApplied, ...]
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """An order as it stands; ``reason`` says why it was refused or cancelled, ``ended_by`` which side did."""
 
     terms: Terms
@@ -181,43 +181,43 @@ class Order(msgspec.Struct, frozen=True):
     tracking: str = ""
 
 
-class Placed(msgspec.Struct, frozen=True, tag_field="kind", tag="order.placed"):
+class Placed(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.placed"):
     """The purchaser ordered (下单)."""
 
     terms: Terms
 
 
-class Accepted(msgspec.Struct, frozen=True, tag_field="kind", tag="order.accepted"):
+class Accepted(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.accepted"):
     """The supplier took the order on (接单)."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="order.refused"):
+class Refused(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.refused"):
     """The supplier turned the order down (拒单)."""
 
     reason: str
 
 
-class Cancelled(msgspec.Struct, frozen=True, tag_field="kind", tag="order.cancelled"):
+class Cancelled(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.cancelled"):
     """The order was called off before the goods were on their way (取消)."""
 
     side: Side
     reason: str
 
 
-class Shipped(msgspec.Struct, frozen=True, tag_field="kind", tag="order.shipped"):
+class Shipped(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.shipped"):
     """The goods are on their way (发货)."""
 
     carrier: str
     tracking: str
 
 
-class Received(msgspec.Struct, frozen=True, tag_field="kind", tag="order.received"):
+class Received(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.received"):
     """The purchaser has examined and received all of the goods (验收)."""
 
     note: str
 
 
-class Closed(msgspec.Struct, frozen=True, tag_field="kind", tag="order.closed"):
+class Closed(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.closed"):
     """Nothing is left to do (办结)."""
 
 
@@ -267,7 +267,7 @@ STEP_TEXTS: Final[dict[StepRefusal, tuple[str, str]]] = {
 }
 
 
-class Details(msgspec.Struct, frozen=True):
+class Details(msgspec.Struct, frozen=True, gc=False):
     """What is said along with a step: ``reason`` for refuse and cancel, the rest for ship and receive."""
 
     reason: str = ""

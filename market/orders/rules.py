@@ -139,7 +139,7 @@ class Purchaser(NamedTuple):
     region: str
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Wanted(msgspec.Struct, frozen=True, gc=False):
     """One line of a cart: ``price_fen`` is the unit price that the purchaser saw."""
 
     offer_id: UUID
@@ -147,7 +147,7 @@ class Wanted(msgspec.Struct, frozen=True):
     price_fen: int
 
 
-class Cart(msgspec.Struct, frozen=True):
+class Cart(msgspec.Struct, frozen=True, gc=False):
     """What somebody wants to order; a preview may leave out the budget line (``None``) and the region (``""``)."""
 
     lines: tuple[Wanted, ...]
@@ -188,7 +188,7 @@ class Placement(NamedTuple):
     spending: list[limits.Counted]
 
 
-class PreviewLine(msgspec.Struct, frozen=True):
+class PreviewLine(msgspec.Struct, frozen=True, gc=False):
     """One line of a preview, at the price of now; ``line`` is its place in the cart, from 1."""
 
     line: int
@@ -202,7 +202,7 @@ class PreviewLine(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
-class PreviewOrder(msgspec.Struct, frozen=True):
+class PreviewOrder(msgspec.Struct, frozen=True, gc=False):
     """The order that one supplier would get."""
 
     supplier_id: UUID

@@ -85,7 +85,7 @@ EFFECTIVE: Final = frozenset({Step.REFUSE, Step.CANCEL, Step.RECEIVE})
 S = TypeVar("S")
 
 
-class PlacedOrder(msgspec.Struct, frozen=True):
+class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
     """One of the orders that a cart became."""
 
     order_id: UUID
@@ -95,21 +95,21 @@ class PlacedOrder(msgspec.Struct, frozen=True):
     total_fen: int
 
 
-class PlacedOrders(msgspec.Struct, frozen=True):
+class PlacedOrders(msgspec.Struct, frozen=True, gc=False):
     """What a cart became: one order per supplier."""
 
     orders: tuple[PlacedOrder, ...]
     total_fen: int
 
 
-class Stepped(msgspec.Struct, frozen=True):
+class Stepped(msgspec.Struct, frozen=True, gc=False):
     """Where an order stands after a step."""
 
     order_id: UUID
     stage: Stage
 
 
-class PreviewProblem(msgspec.Struct, frozen=True):
+class PreviewProblem(msgspec.Struct, frozen=True, gc=False):
     """One thing that stands in the way; ``line`` is ``None`` for the cart as a whole."""
 
     line: int | None
@@ -119,7 +119,7 @@ class PreviewProblem(msgspec.Struct, frozen=True):
     members: dict[str, Scalar]
 
 
-class Preview(msgspec.Struct, frozen=True):
+class Preview(msgspec.Struct, frozen=True, gc=False):
     """What placing the cart now would do, and everything that is wrong with it; nothing has happened."""
 
     orders: tuple[PreviewOrder, ...]
@@ -130,7 +130,7 @@ class Preview(msgspec.Struct, frozen=True):
     ok: bool
 
 
-class OrderDetail(msgspec.Struct, frozen=True):
+class OrderDetail(msgspec.Struct, frozen=True, gc=False):
     """An order with all that it froze, its timeline, and the steps that the caller may take now."""
 
     order_id: UUID
