@@ -207,7 +207,7 @@ async def _packages(kernel: Kernel, goods: list[dict[str, str]], suppliers: list
     return packages
 
 
-async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], agreement_id: UUID, package: int) -> None:
+async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], deal: _Deal) -> None:
     path = await classification.path_of(kernel, EDITION, row["category"])
     market = parse_yuan(row["market_yuan"])
     details = Details(
