@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -29,6 +30,9 @@ BACKLOG: Final = 4096
 FRAME_BYTES_MAX: Final = 16_384
 """A WebSocket message to a hall is a few hundred bytes."""
 _GRACE_S: Final = 5
+_COLLECT_AFTER: Final = (50_000, 50, 100)
+"""Objects and generations between garbage collections while serving: values here hold no cycles, and with Python's
+own figures (700, 10, 10) collecting took 85 µs of every order. What is left to collect are tracebacks."""
 _RESPAWN_S: Final = 1.0
 
 T = TypeVar("T")
@@ -85,6 +89,8 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
     server = Server(_config(kernel, app or create_app(kernel)))
     await kernel.skew.measure()
     async with working(kernel, DUE):
+        collect_after = gc.get_threshold()
+        gc.set_threshold(*_COLLECT_AFTER)
         serving = asyncio.create_task(server.serve([listener]), name="web")
         try:
             while not server.started:
@@ -95,6 +101,7 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
         finally:
             server.should_exit = True
             await serving
+            gc.set_threshold(*collect_after)
 
 
 async def serve(settings: Settings, *, ready: Callable[[Kernel, str], Any] | None = None) -> None:
