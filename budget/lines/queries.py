@@ -108,7 +108,7 @@ async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) 
             await connection.execute(statement, _encode(rows).decode())
 
 
-BUDGET: Final[StreamKind[Line, Event]] = StreamKind("budget", Event, evolve, _load, _save)
+BUDGET: Final[StreamKind[Line, Event]] = StreamKind("budget", Event, evolve, _load, _save, in_one=True)
 
 
 class LineRow(msgspec.Struct, frozen=True):

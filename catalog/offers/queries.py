@@ -45,7 +45,7 @@ async def _save(connection: Connection, changes: Sequence[Change[Offer, Event]])
         await _rows.save(connection, others)
 
 
-OFFER: Final[StreamKind[Offer, Event]] = StreamKind("offer", Event, evolve, _rows.load, _save)
+OFFER: Final[StreamKind[Offer, Event]] = StreamKind("offer", Event, evolve, _rows.load, _save, in_one=True)
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from kernel.clock import Clock
-from kernel.commit import keys
+from kernel.commit import keys, together
 from kernel.commit.batch import Batch, Outcome, Ref, kinds_of
 from kernel.commit.command import Command, Key
 from kernel.db.database import AWAY, Database
@@ -163,17 +163,18 @@ class Committer:
             if self._closing:
                 return
 
-    async def _settle(self, pending: list[Pending]) -> None:
+    async def _settle(self, pending: list[Pending]) -> None:  # noqa: C901 - one case a failure
         """See a batch through: every one of its commands is told exactly once."""
         pending = self._without_repeats(pending)
         attempts = 0
         replay = False
+        in_turn = False
         while pending:
             try:
                 if replay:
                     pending, replay = await self._replay(pending), False
                     continue
-                return await self._commit(pending, alone=attempts >= ATTEMPTS_BEFORE_ALONE)
+                return await self._commit(pending, alone=attempts >= ATTEMPTS_BEFORE_ALONE, in_turn=in_turn)
             except (Clash, asyncpg.DeadlockDetectedError):
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
@@ -185,6 +186,9 @@ class Committer:
                 log.warning("commit.connection_lost", committer=self._name, error=repr(error))
                 pending = await self._recover(pending)
             except Exception as error:  # noqa: BLE001 - the worker loop: it answers and goes on
+                if not in_turn:  # in one statement nobody knows who failed first: now one after the other
+                    in_turn = True
+                    continue
                 if len(pending) == 1:
                     return _tell(pending, [_failed(error)])
                 for one in pending:  # find the guilty: each in a transaction of its own
@@ -207,7 +211,7 @@ class Committer:
                 first.append(one)
         return first
 
-    async def _commit(self, pending: list[Pending], *, alone: bool) -> None:
+    async def _commit(self, pending: list[Pending], *, alone: bool, in_turn: bool) -> None:
         """Decide a batch and make it durable. Raises ``Clash``, ``KeyTaken`` or what the database raises."""
         connection = self._connected()
         self._in_doubt = None
@@ -230,7 +234,7 @@ class Committer:
                 if not open_:
                     await transaction.start()
                     open_ = True
-                xid = await self._write(connection, batch, pending, outcomes)
+                xid = await self._write(connection, batch, pending, outcomes, in_turn=in_turn)
                 self._in_doubt = InDoubt(batch, outcomes, xid)
                 started_s = self._clock.monotonic_s()
                 await transaction.commit()
@@ -244,30 +248,50 @@ class Committer:
         self._finish(batch, pending, outcomes)
 
     async def _write(
-        self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
+        self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome], *, in_turn: bool
     ) -> str:
-        """Write entries, keys and state rows; the journal goes first, for it decides who won. Return the xid."""
-        xid = await queries.append(connection, batch.sorted_entries())
-        if xid is None:
-            self._contend(batch.entries)
-            raise Clash
+        """
+        Write entries, keys and state rows and look at what was only read: as one statement, where the kinds allow it.
+
+        ``in_turn`` writes them one after the other; the journal goes first, for it decides who won. Returns the
+        transaction's id.
+        """
+        entries, changes = batch.sorted_entries(), batch.changes()
         answers = [
             (one.command.key, _encode(outcome.answer), one.command.at)
             for one, outcome in zip(pending, outcomes, strict=True)
             if one.command.key is not None and outcome.problem is None and outcome.bug is None and not outcome.replayed
         ]
-        if answers and not await keys.keep(connection, answers):
+        parts = None if in_turn else await together.collected(changes)
+        if parts is not None:
+            read = list(batch.untouched().values())
+            xid, keys_free, moved = await together.write(connection, entries, answers, read, parts)
+        else:
+            xid, keys_free, moved = await queries.append(connection, entries), True, ()
+        if xid is None:
+            self._contend(batch.entries)
+            raise Clash
+        if parts is None and answers:
+            keys_free = await keys.keep(connection, answers)
+        if not keys_free:
             raise KeyTaken
-        for kind, changes in batch.changes().items():
-            await kind.save(connection, changes)
+        if parts is not None:
+            self._check_moved(batch, moved)
+            return xid
+        for kind, changed in changes.items():
+            await kind.save(connection, changed)
         await self._check(connection, batch)
         return xid
 
     async def _check(self, connection: Connection, batch: Batch) -> None:
         """Make sure that what was only read is still so: a refusal from a stale state would be wrong."""
         untouched = batch.untouched()
-        if untouched and (moved := await queries.moved(connection, list(untouched.values()))):
-            self._contend(ref for ref, (name, _) in untouched.items() if name in moved)
+        if untouched:
+            self._check_moved(batch, await queries.moved(connection, list(untouched.values())))
+
+    def _check_moved(self, batch: Batch, moved: Sequence[str]) -> None:
+        if moved:
+            self._contend(ref for ref, (name, _) in batch.untouched().items() if name in moved)
             raise Clash
 
     async def _load(self, connection: Connection, refs: Sequence[Ref]) -> None:

@@ -1,7 +1,7 @@
 """Every statement on the journal. Raw asyncpg with ``unnest``: a batch is one round trip whatever its size."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -12,20 +12,24 @@ from kernel.journal.streams import Connection
 _TURN: Final = 0x7A68656361690001
 """The advisory lock that every writer shares while it appends, and that one who keeps losing takes alone."""
 
-_APPEND: Final = f"""
-with turn as materialized (select pg_advisory_xact_lock_shared({_TURN})),
+APPENDED: Final = f"""turn as materialized (select pg_advisory_xact_lock_shared({_TURN})),
 appended as (
     insert into journal (stream, version, kind, at, actor, origin, body, leaf)
     select e.* from turn, unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
                                  $7::bytea[], $8::bytea[]) as e
     on conflict do nothing returning 1
+)"""
+"""The part of a ``WITH`` that appends entries, where their places are free."""
+APPENDED_PARAMETERS: Final = 8
+APPENDED_XID: Final = (
+    "case when (select count(*) from appended) = cardinality($1::text[]) then pg_current_xact_id()::text end"
 )
-select case when count(*) = cardinality($1) then pg_current_xact_id()::text end from appended
-"""
+"""The id of the transaction where all places were free, else null."""
+_APPEND: Final = f"with {APPENDED} select {APPENDED_XID}"
 _STATUS: Final = "select pg_xact_status($1::text::xid8)"
 _ENTER: Final = f"select pg_advisory_xact_lock_shared({_TURN})"
 _ENTER_ALONE: Final = f"select pg_advisory_xact_lock({_TURN})"
-_MOVED: Final = """
+MOVED: Final = """
 select s.stream from unnest($1::text[], $2::bigint[]) as s(stream, version)
 where s.version <> coalesce(
     (select j.version from journal j where j.stream = s.stream order by j.version desc limit 1), 0)
@@ -54,11 +58,14 @@ async def append(tx: Connection, entries: Sequence[Entry]) -> str | None:
     Where it returns ``None`` another writer was faster somewhere and the transaction must be rolled back.
     Two writers insert in one order, so they wait for each other but do not deadlock.
     """
-    columns = zip(
-        *((e.stream, e.version, e.kind, e.at, e.actor, e.origin, e.body, e.leaf) for e in entries), strict=True
-    )
-    xid: str | None = await tx.fetchval(_APPEND, *(list(column) for column in columns))
+    xid: str | None = await tx.fetchval(_APPEND, *columns(entries))
     return xid
+
+
+def columns(entries: Sequence[Entry]) -> list[list[Any]]:
+    """Turn entries into the columns that are sent."""
+    rows = ((e.stream, e.version, e.kind, e.at, e.actor, e.origin, e.body, e.leaf) for e in entries)
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def in_progress(connection: Connection, xid: str) -> bool:
@@ -72,7 +79,7 @@ async def in_progress(connection: Connection, xid: str) -> bool:
 async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]:
     """Name the streams that are no longer at the version given with them (0 for absent)."""
     names, versions = zip(*streams, strict=True)
-    return [row[0] for row in await tx.fetch(_MOVED, list(names), list(versions))]
+    return [row[0] for row in await tx.fetch(MOVED, list(names), list(versions))]
 
 
 async def enter(tx: Connection, *, alone: bool) -> None:

@@ -58,6 +58,8 @@ class StreamKind(Generic[S, E]):
     ``load(connection, ids)`` reads state rows; an absent id is left out.
     ``save(connection, changes)`` writes state rows; it decides nothing and need not compare versions,
     because the journal's unique (stream, version) has already won or lost the race.
+    ``in_one`` promises that ``save`` only executes statements, that no two of them touch one row, and that none
+    reads what another wrote: they may then travel with the journal's as one (:mod:`kernel.commit.together`).
     """
 
     name: str
@@ -65,6 +67,7 @@ class StreamKind(Generic[S, E]):
     evolve: Callable[[S | None, E, datetime], S]
     load: Callable[[Connection, Sequence[UUID]], Awaitable[dict[UUID, Versioned[S]]]]
     save: Callable[[Connection, Sequence[Change[S, E]]], Awaitable[None]]
+    in_one: bool = False
 
     def ref(self, id: UUID) -> "StreamRef[S, E]":
         """Point at one stream of this kind."""

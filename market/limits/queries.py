@@ -46,4 +46,4 @@ async def _save(connection: Connection, changes: Sequence[Change[Spending, Event
     await connection.execute(_SAVE_CATEGORIES, *(list(column) for column in zip(*sums, strict=True)))
 
 
-SPENDING: Final[StreamKind[Spending, Event]] = StreamKind("spending", Event, evolve, _load, _save)
+SPENDING: Final[StreamKind[Spending, Event]] = StreamKind("spending", Event, evolve, _load, _save, in_one=True)

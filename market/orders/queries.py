@@ -112,7 +112,7 @@ def _line_rows(change: Change[Order, Event]) -> list[dict[str, Any]]:
     return [{"order_id": change.id, "line": number, **msgspec.structs.asdict(line)} for number, line in lines]
 
 
-ORDER: Final[StreamKind[Order, Event]] = StreamKind("order", Event, evolve, _load, _save)
+ORDER: Final[StreamKind[Order, Event]] = StreamKind("order", Event, evolve, _load, _save, in_one=True)
 
 
 class OrderRow(msgspec.Struct, frozen=True):
