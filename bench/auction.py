@@ -53,16 +53,16 @@ async def _measure(
     async def phase(round_: int, what: str, rate: float | None = None) -> dict[str, Any]:
         name = f"{what}{'p' if rate else ''}{round_}"
         profiled = options.profile and what != "echo" and rate is None
+        await load.ask("enter", seats=seats[what], name=name, echo=what == "echo")
         if profiled:
             await server.ask("profile")
         cpu_s = await server.ask("cpu")
-        found: dict[str, Any] = await load.ask(
-            "offers", seats=seats[what], name=name, seconds=options.seconds, rate=rate, echo=what == "echo"
-        )
+        found: dict[str, Any] = await load.ask("bid", seconds=options.seconds, rate=rate)
         busy_s = await server.ask("cpu") - cpu_s
         if profiled:
             tell(await server.ask("profiled"))
         told = found.pop("acked")
+        cpu_us = busy_s / max(1, sum(accepted for _, accepted, _ in told)) * 1e6
         if what != "echo":
             acked.extend(told)
         if found["refused"] or found["lost"]:
@@ -70,9 +70,9 @@ async def _measure(
         pace = f" at {rate:,.0f}/s" if rate else ""
         tell(
             f"round {round_ + 1} {what:>4}{pace}: {found['per_s']:>9,.0f}/s, p50 {found['p50_ms']:.2f} ms, "
-            f"p99 {found['p99_ms']:.2f} ms"
+            f"p99 {found['p99_ms']:.2f} ms, {cpu_us:.0f} µs of the service each"
         )
-        return {**found, "server_cpu_s": round(busy_s, 2), **({"rate": round(rate, 1)} if rate else {})}
+        return {**found, "server_cpu_us_each": round(cpu_us, 1), **({"rate": round(rate, 1)} if rate else {})}
 
     rounds: list[dict[str, Any]] = []
     for round_ in range(options.rounds):

@@ -11,7 +11,7 @@ select convert_from(body, 'UTF8')::jsonb ->> 'key' from journal
 where kind = 'auction.offered' and stream = any($1::text[])
 """
 _ORDERS = "select count(*) from journal where kind = 'order.placed'"
-_KEYS = "select key from idempotency_keys where key like $1 || '-%'"
+_KEYS = "select key from idempotency_keys where key like $1 || '%'"
 _UNREADABLE_MAX = 5
 
 

@@ -21,7 +21,7 @@ from kernel.ids import uuid7
 from kernel.money import FEN_MAX
 from kernel.runtime import Kernel
 from market.auctions import service as auctions
-from market.auctions.lifecycle import Item, StepFrom
+from market.auctions.lifecycle import AuctionTerms, Item, MinimumStep, StepFrom
 from market.auctions.service import By
 from registries.organisations import service as organisations
 from registries.organisations.rules import Kind
@@ -85,11 +85,11 @@ class Seeds:
 
     async def _auction(self, host: Actor, bidders: list[Actor]) -> UUID:
         now = self._kernel.clock.now()
-        terms = AuctionAuctionTerms(
+        terms = AuctionTerms(
             title="测试竞价",
             items=(Item(quantity=1, name="台式计算机", unit="台"),),
             ceiling_fen=FEN_MAX,
-            step=MinimumMinimumStep(amount_fen=1),
+            step=MinimumStep(amount_fen=1),
             step_from=StepFrom.OWN,
             starts_at=now + _LIVE_IN,
             duration_s=_DURATION_S,

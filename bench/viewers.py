@@ -160,15 +160,9 @@ class _Bench:
 
     async def _hall_at_pace(self, hall: _Hall, number: int) -> dict[str, Any]:
         await self._enter(hall.url)
-        offered = await self._bidders.ask(
-            "offers",
-            seats=hall.seats,
-            name=f"v{number}",
-            seconds=max(self._options.seconds, 1.0),
-            warmup_s=0.2,
-            rate=_OFFERS_PER_S,
-            trace=True,
-        )
+        await self._bidders.ask("enter", seats=hall.seats, name=f"v{number}")
+        seconds = max(self._options.seconds, 1.0)
+        offered = await self._bidders.ask("bid", seconds=seconds, warmup_s=0.2, rate=_OFFERS_PER_S, trace=True)
         await asyncio.sleep(0.3)
         hall.acked.extend(offered["acked"])
         shown: dict[int, tuple[int, float]] = {}
@@ -220,12 +214,11 @@ class _Bench:
     async def _hall_saturated(self, hall: _Hall, number: int) -> dict[str, Any]:
         await self._enter(hall.url)
         seconds = self._options.seconds
+        await self._bidders.ask("enter", seats=hall.seats, name=f"s{number}")
         if self._options.profile:
             await hall.server.ask("profile")
         cpu_s = await hall.server.ask("cpu")
-        offering = asyncio.create_task(
-            self._bidders.ask("offers", seats=hall.seats, name=f"s{number}", seconds=seconds + 0.5, warmup_s=0.5)
-        )
+        offering = asyncio.create_task(self._bidders.ask("bid", seconds=seconds + 0.5, warmup_s=0.5))
         await asyncio.sleep(0.5)
         found = await self._counted(seconds)
         offered = await offering

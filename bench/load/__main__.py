@@ -9,12 +9,14 @@ from bench.talk import listen
 
 
 async def main() -> None:
-    crowd = viewers.Crowd()
+    bidding, crowd = offers.Bidding(), viewers.Crowd()
 
     async def do(asked: dict[str, Any]) -> Any:
         match asked.pop("do"):
-            case "offers":
-                return await offers.run(**asked)
+            case "enter":
+                return await bidding.enter(**asked)
+            case "bid":
+                return await bidding.bid(**asked)
             case "posts":
                 return await posts.run(**asked)
             case "watch":

@@ -19,6 +19,7 @@ _ENTER_S: Final = 20.0
 _LAST_ANSWER_S: Final = 10.0
 _ECHO_PRICE_FEN: Final = 10**12
 _TICK_S: Final = 0.0005
+_LOOK_S: Final = 0.01
 _TEXT: Final = WSMsgType.TEXT
 _ACCEPTED: Final = b"accepted"
 
@@ -55,7 +56,7 @@ class _Bidder(WSListener):  # type: ignore[misc]
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, _: WSTransport) -> None:
         if self.waiting or not self.ready.done():
             self.run.lost += 1
         if not self.ready.done():
@@ -104,52 +105,56 @@ class _Bidder(WSListener):  # type: ignore[misc]
             self.ready.set_exception(ConnectionError(reason))
 
 
-async def run(
-    *,
-    seats: list[dict[str, str]],
-    name: str,
-    seconds: float,
-    warmup_s: float = 0.5,
-    rate: float | None = None,
-    echo: bool = False,
-    trace: bool = False,
-) -> dict[str, Any]:
-    """Bid for ``seconds`` after the warm-up; return what was measured and how many offers each seat had accepted."""
-    shared = _Run(closed=rate is None)
-    shared.trace = [] if trace else None
-    bidders = [await _enter(shared, f"{name}-{index}", seat, echo=echo) for index, seat in enumerate(seats)]
-    async with asyncio.timeout(_ENTER_S):
-        await asyncio.gather(*(bidder.ready for bidder in bidders))
-    shared.going = True
-    pacing = None
-    if rate is None:
+class Bidding:
+    """The bidders of one phase: they enter, then they bid, then they leave."""
+
+    def __init__(self) -> None:
+        self._bidders: list[_Bidder] = []
+        self._run = _Run(closed=True)
+
+    async def enter(self, *, seats: list[dict[str, str]], name: str, echo: bool = False) -> int:
+        """Connect everybody and wait until each knows where things stand."""
+        run = self._run = _Run(closed=True)
+        self._bidders = [await _enter(run, f"{name}-{index}", seat, echo=echo) for index, seat in enumerate(seats)]
+        async with asyncio.timeout(_ENTER_S):
+            await asyncio.gather(*(bidder.ready for bidder in self._bidders))
+        return len(self._bidders)
+
+    async def bid(
+        self, *, seconds: float, warmup_s: float = 0.5, rate: float | None = None, trace: bool = False
+    ) -> dict[str, Any]:
+        """Bid for ``seconds`` after the warm-up; return what was measured and how many offers each had accepted."""
+        run, bidders = self._run, self._bidders
+        run.closed = rate is None
+        run.trace = [] if trace else None
+        run.going = True
+        pacing = asyncio.create_task(_pace(run, bidders, rate)) if rate is not None else None
+        if run.closed:
+            for bidder in bidders:
+                bidder.offer(perf_counter())
+        await asyncio.sleep(warmup_s)
+        run.counting = True
+        began_s, began_cpu_s = perf_counter(), process_time()
+        await asyncio.sleep(seconds)
+        run.counting = run.going = False
+        took_s, cpu_s = perf_counter() - began_s, process_time() - began_cpu_s
+        latencies_s = list(run.latencies_s)
+        if pacing is not None:
+            await pacing
+        deadline_s = perf_counter() + _LAST_ANSWER_S
+        while any(bidder.waiting or bidder.due for bidder in bidders) and perf_counter() < deadline_s:
+            await asyncio.sleep(_LOOK_S)
         for bidder in bidders:
-            bidder.offer(perf_counter())
-    else:
-        pacing = asyncio.create_task(_pace(shared, bidders, rate))
-    await asyncio.sleep(warmup_s)
-    shared.counting = True
-    began_s, began_cpu_s = perf_counter(), process_time()
-    await asyncio.sleep(seconds)
-    shared.counting = shared.going = False
-    took_s, cpu_s = perf_counter() - began_s, process_time() - began_cpu_s
-    latencies_s = list(shared.latencies_s)
-    if pacing is not None:
-        await pacing
-    deadline_s = perf_counter() + _LAST_ANSWER_S
-    while any(bidder.waiting or bidder.due for bidder in bidders) and perf_counter() < deadline_s:
-        await asyncio.sleep(0.01)
-    for bidder in bidders:
-        bidder.transport.disconnect()
-    return {
-        **summary(latencies_s, took_s),
-        "client_cpu": round(cpu_s / took_s, 2),
-        "refused": shared.refused,
-        "lost": shared.lost,
-        "deltas": shared.deltas,
-        "acked": [(bidder.name, bidder.acked, bidder.sent) for bidder in bidders],
-        **({"trace": shared.trace} if trace else {}),
-    }
+            bidder.transport.disconnect()
+        return {
+            **summary(latencies_s, took_s),
+            "client_cpu": round(cpu_s / took_s, 2),
+            "refused": run.refused,
+            "lost": run.lost,
+            "deltas": run.deltas,
+            "acked": [(bidder.name, bidder.acked, bidder.sent) for bidder in bidders],
+            **({"trace": run.trace} if trace else {}),
+        }
 
 
 async def _pace(run: _Run, bidders: list[_Bidder], rate: float) -> None:

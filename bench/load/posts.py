@@ -2,7 +2,7 @@
 
 import asyncio
 from time import perf_counter, process_time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 
@@ -38,8 +38,7 @@ class _Poster(asyncio.Protocol):
         self.answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's own class
         self.parser = httptools.HttpResponseParser(self)
 
     def connection_lost(self, error: Exception | None) -> None:
