@@ -84,7 +84,7 @@ def build(root: Path, say: Callable[[str], None]) -> None:
         return
     say("Web pages: npm ci, npm run build")
     run_npm(root, ["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
-    run_npm(root, ["run", "build"])
+    run_npm(root, ["run", "--silent", "build"])
     (root / "portal/static" / STAMP).write_text(digest(root / "portal/ui"))
 
 
