@@ -81,7 +81,22 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
 )
 """Every kind of stream, in the order in which ``zhecai verify`` checks them."""
 
-__all__ = ["API", "DUE", "KINDS", "VERSION", "api_document", "create_app", "load_actor"]
+STATE_TABLES: Final[dict[str, str]] = {
+    "organisation": "organisations",
+    "user": "users",
+    "classification": "classifications",
+    "definition": "category_definitions",
+    "product": "products",
+    "agreement": "agreements",
+    "offer": "offers",
+    "budget": "budget_lines",
+    "spending": "spendings",
+    "order": "orders",
+    "auction": "auctions",
+}
+"""Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
+
+__all__ = ["API", "DUE", "KINDS", "STATE_TABLES", "VERSION", "api_document", "create_app", "load_actor"]
 
 DUE: Final[tuple[Job, ...]] = (auction_worker.run_due,)
 """What workers look for: each fires what is due and says how many."""

@@ -3,12 +3,13 @@
 import argparse
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn
 
-from kernel.journal.verify import Difference, Progress, verify_kind
+from kernel.journal.verify import Difference, Progress, strangers, verify_kind
 from kernel.settings import Settings
-from portal.app import KINDS
+from portal.app import KINDS, STATE_TABLES
 from portal.commands.options import Parsers, command, settings_of
 from portal.server import kernel_up
 from portal.server import run as run_loop
@@ -44,15 +45,18 @@ async def _verify(settings: Settings, wanted: list[str] | None) -> int:
                 if wanted and kind.name not in wanted:
                     continue
                 done = Progress(kind.name, 0, 0)
-                async for found in verify_kind(connection, kind):
+                async for found in verify_kind(connection, kind, STATE_TABLES[kind.name]):
                     if isinstance(found, Difference):
                         differences.append(found)
                     else:
                         done = found
                         bar.update(task, description=f"{done.kind}: {done.streams} streams, {done.entries} entries")
                 streams, entries = streams + done.streams, entries + done.entries
+            if not wanted:
+                differences += await strangers(connection, [kind.name for kind in KINDS])
     for difference in differences[:_SHOWN_MAX]:
-        console.print(f"[red]✗[/] {difference.stream} at version {difference.version}: {difference.what}")
+        what = escape(f"{difference.stream} at version {difference.version}: {difference.what}")
+        console.print(f"[red]✗[/] {what}", soft_wrap=True)
     if len(differences) > _SHOWN_MAX:
         console.print(f"… and {len(differences) - _SHOWN_MAX} more")
     if not differences:
