@@ -3,7 +3,7 @@ export default {
     connecting: "Connecting",
     live: "Live",
     lost: "Connection lost, try {n}",
-    ended: "Connection ended",
+    ended: "Over",
   },
   lastSync: "Last news {n} s ago",
   clock: "Clock set · off by {offset} ms · round trip {rtt} ms",

@@ -3,7 +3,7 @@ export default {
     connecting: "正在连接",
     live: "实时连接",
     lost: "连接中断，第 {n} 次重连",
-    ended: "连接已结束",
+    ended: "已结束",
   },
   lastSync: "最后同步 {n} 秒前",
   clock: "时间已校准 · 偏差 {offset} 毫秒 · 往返 {rtt} 毫秒",

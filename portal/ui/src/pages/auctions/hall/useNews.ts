@@ -30,7 +30,7 @@ export function useNews(state: ShallowRef<HallState>): { said: Readonly<Ref<stri
   watch(
     () => state.value.you?.rank,
     (rank, before) => {
-      if (!rank || rank === before) return;
+      if (!rank || rank === before || state.value.scene?.stage !== "live") return;
       if (rank === 1) said.value = t("auctions.hall.say.first");
       else if (before && rank > before) {
         said.value = t("auctions.hall.say.overtaken", { rank });
