@@ -77,8 +77,9 @@ def service(
     try:
         yield Service(ready.result(_START_S), {})
     finally:
-        stop.result(_START_S)()
-        thread.join(_START_S)
+        if thread.is_alive():
+            stop.result(_START_S)()
+            thread.join(_START_S)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -103,10 +104,13 @@ async def visit(chromium: Browser, service: Service) -> AsyncIterator[Visit]:
         *,
         size: dict[str, int] | None = None,
         locale: str = "zh-CN",
+        reduced_motion: str = "reduce",  # a colour that is still fading in has no contrast to be judged
         expected: tuple[str, ...] = (),
         **options: Any,
     ) -> Visitor:
-        context = await chromium.new_context(viewport=size or WIDE, locale=locale, **options)  # type: ignore[arg-type]
+        context = await chromium.new_context(
+            viewport=size or WIDE, locale=locale, reduced_motion=reduced_motion, **options
+        )  # type: ignore[arg-type]
         context.set_default_timeout(_PATIENCE_MS)
         await context.add_init_script(path=AXE)  # not a script of the page: the policy stays in force
         if login is not None:

@@ -94,7 +94,7 @@ async def test_the_language_is_switched_and_kept(visit: Visit) -> None:
     visitor = await visit()
     page = await visitor.go("/catalogue")
 
-    await page.get_by_role("button", name="Switch to English").click()
+    await page.get_by_role("button", name="EN · Switch to English").click()
     await expect(page.get_by_role("button", name="Table")).to_have_count(0)
     await expect(page.get_by_role("radio", name="Table")).to_be_attached()
     await page.reload()

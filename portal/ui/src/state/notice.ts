@@ -4,11 +4,12 @@ import "element-plus/es/components/message/style/css";
 
 const SHOWN_MS = 4000;
 const ERROR_SHOWN_MS = 8000;
+const BELOW_HEADER_PX = 72;
 
 export function noteDone(message: string): void {
-  ElMessage({ message, type: "success", duration: SHOWN_MS, showClose: true, grouping: true });
+  ElMessage({ message, type: "success", duration: SHOWN_MS, showClose: true, grouping: true, offset: BELOW_HEADER_PX });
 }
 
 export function noteProblem(message: string): void {
-  ElMessage({ message, type: "error", duration: ERROR_SHOWN_MS, showClose: true, grouping: true });
+  ElMessage({ message, type: "error", duration: ERROR_SHOWN_MS, showClose: true, grouping: true, offset: BELOW_HEADER_PX });
 }

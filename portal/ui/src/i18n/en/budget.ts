@@ -13,6 +13,7 @@ export default {
   empty: "No budget lines",
   emptyDetail: "Lines appear here once the finance department has appropriated them.",
   noPostings: "No postings yet",
+  entry: "No. {n}",
   sequence: "No.",
   debit: "Debit",
   credit: "Credit",

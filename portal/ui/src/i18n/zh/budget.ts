@@ -13,6 +13,7 @@ export default {
   empty: "没有预算指标",
   emptyDetail: "预算指标由财政部门下达后显示在这里。",
   noPostings: "还没有流水",
+  entry: "第 {n} 笔",
   sequence: "序号",
   debit: "借方",
   credit: "贷方",

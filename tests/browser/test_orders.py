@@ -1,0 +1,207 @@
+"""A direct order from the shelf to its end, by a purchaser and two suppliers in windows of their own."""
+
+import re
+
+import httpx2
+import pytest
+from playwright.async_api import Page, expect
+
+from kernel.money import Fen, format_yuan
+from tests.builders.browser import PHONE, Service, Visit, Visitor
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SUPPLIERS = {"杭州数源示例科技有限公司": "supplier1", "宁波启明示例办公设备有限公司": "supplier2"}
+
+
+def _product_with_two_sellers(service: Service) -> dict[str, object]:
+    """Find a product that the two suppliers both offer."""
+    found = httpx2.get(f"{service.url}/api/products", params={"q": "计算机", "limit": 50}).json()["items"]
+    for row in found:
+        product: dict[str, object] = httpx2.get(f"{service.url}/api/products/{row['product_id']}").json()
+        if SUPPLIERS.keys() <= {offer["supplier_name"] for offer in product["offers"]}:  # type: ignore[attr-defined]
+            return product
+    raise AssertionError("the sample province has no such product")
+
+
+async def _add_to_cart(visitor: Visitor, product: dict[str, object], supplier: str, quantity: int) -> None:
+    page = await visitor.go(f"/catalogue/{product['product_id']}")
+    row = page.get_by_role("row").filter(has_text=supplier)
+    await row.get_by_role("spinbutton").fill(str(quantity))
+    await row.get_by_role("button", name="加入采购车").click()
+    await expect(page.get_by_text("已加入采购车")).to_be_visible()
+
+
+async def _choose_first(page: Page, label: str) -> None:
+    """Choose by keyboard, as somebody without a mouse does."""
+    await page.get_by_role("combobox", name=label).focus()
+    for key in ("Enter", "ArrowDown", "Enter"):
+        await page.keyboard.press(key)
+        await page.wait_for_timeout(200)  # the list unfolds
+
+
+async def _fill_in_delivery(page: Page) -> None:
+    await _choose_first(page, "预算指标")
+    await page.get_by_label("详细地址").fill("文三路 100 号 2 号楼")
+    await page.get_by_label("联系人").fill("陈老师")
+    await page.get_by_label("联系电话").fill("0571-88000000")
+
+
+async def _submit(page: Page) -> None:
+    await expect(page.get_by_text("均核对无误")).to_be_visible()
+    await page.get_by_role("button", name="提交订单").click()
+    dialog = page.get_by_role("dialog", name="确认下单")
+    await expect(dialog).to_contain_text("大写")
+    await dialog.get_by_role("button", name="确认并下单").click()
+
+
+async def _take(page: Page, step: str, *, confirm: str | None = None, fields: dict[str, str] | None = None) -> None:
+    await page.get_by_role("button", name=step, exact=True).click()
+    dialog = page.get_by_role("dialog")
+    for label, text in (fields or {}).items():
+        await dialog.get_by_label(label).fill(text)
+    await dialog.get_by_role("button", name=confirm or step, exact=True).click()
+    await expect(dialog).to_have_count(0)
+
+
+async def test_a_cart_of_two_suppliers_becomes_two_orders_and_one_goes_all_the_way(
+    visit: Visit, service: Service
+) -> None:
+    product = _product_with_two_sellers(service)
+    purchaser = await visit("purchaser")
+    for supplier in SUPPLIERS:
+        await _add_to_cart(purchaser, product, supplier, 1)
+
+    page = await purchaser.go("/cart")
+    await _fill_in_delivery(page)
+    await expect(page.get_by_text("将按供应商生成 2 个订单")).to_be_visible()
+    await expect(page.get_by_text("均核对无误")).to_be_visible()
+    assert await purchaser.findings() == []
+    await _submit(page)
+    await expect(page).to_have_url(f"{service.url}/orders")
+    await purchaser.settled()
+    row = page.get_by_role("row").filter(has_text="杭州数源示例科技有限公司").first
+    await expect(row).to_contain_text("待接单")
+    await row.get_by_role("link").click()
+    await purchaser.settled()
+    number = await page.get_by_role("heading", level=1).inner_text()
+    address = page.url
+
+    supplier = await visit("supplier1")
+    desk = await supplier.go("/orders")
+    await desk.get_by_role("link", name=number).click()
+    await supplier.settled()
+    await _take(desk, "接单")
+    await expect(desk.get_by_text("已接单").first).to_be_visible()
+    await _take(desk, "发货", fields={"承运单位": "示例物流", "运单号": "YD20261123"})
+    await expect(desk.get_by_text("示例物流 YD20261123")).to_be_visible()
+    assert await supplier.findings() == []
+
+    await page.goto(address)
+    await purchaser.settled()
+    await _take(page, "验收", fields={"验收意见": "数量与规格相符"})
+    await _take(page, "办结")
+
+    timeline = page.get_by_role("region", name="办理过程").or_(page.locator("section", has_text="办理过程").last)
+    for entry in ("下单", "供应商接单", "供应商发货", "采购单位验收", "订单办结", "数量与规格相符"):
+        await expect(timeline).to_contain_text(entry)
+    await expect(page.get_by_role("list", name="订单进度").locator("[aria-current=step]")).to_contain_text("已办结")
+    assert await purchaser.findings() == []
+
+
+async def test_a_supplier_refuses_with_a_reason_and_the_budget_comes_back(visit: Visit, service: Service) -> None:
+    product = _product_with_two_sellers(service)
+    purchaser = await visit("purchaser2", size=PHONE)
+    await _add_to_cart(purchaser, product, "宁波启明示例办公设备有限公司", 1)
+    page = await purchaser.go("/cart")
+    await _fill_in_delivery(page)
+    assert await purchaser.overflow() == 0
+    await _submit(page)
+    await expect(page).to_have_url(re.compile(r"/orders/[0-9a-f-]{36}$"))
+    await purchaser.settled()
+    assert await purchaser.overflow() == 0
+    assert await purchaser.findings() == []
+    number = await page.get_by_role("heading", level=1).inner_text()
+
+    supplier = await visit("supplier2", size=PHONE)
+    desk = await supplier.go("/orders?stage=placed")
+    await desk.get_by_role("link", name=number).click()
+    await supplier.settled()
+    await desk.get_by_role("button", name="拒单", exact=True).click()
+    dialog = desk.get_by_role("dialog")
+    await dialog.get_by_role("button", name="拒单", exact=True).click()
+    await expect(dialog.get_by_text("请填写理由")).to_be_visible()
+    await dialog.get_by_label("理由").fill("本型号已停产")
+    await dialog.get_by_role("button", name="拒单", exact=True).click()
+    await expect(dialog).to_have_count(0)
+    await expect(desk.get_by_text("本型号已停产").first).to_be_visible()
+
+    page = await purchaser.go("/budget")
+    await expect(page.get_by_role("rowheader").first).to_be_visible()
+    await page.get_by_role("link", name="流水").first.click()
+    await purchaser.settled()
+    await expect(page.get_by_role("row").nth(1)).to_contain_text("已占用")
+    assert await purchaser.overflow() == 0
+
+
+async def test_a_price_that_has_changed_is_shown_before_the_order_and_can_be_taken(
+    visit: Visit, service: Service
+) -> None:
+    product = _product_with_two_sellers(service)
+    purchaser = await visit("purchaser3")
+    seller = "杭州数源示例科技有限公司"
+    offers: list[dict[str, object]] = product["offers"]  # type: ignore[assignment]
+    price_fen = next(int(str(offer["price_fen"])) for offer in offers if offer["supplier_name"] == seller)
+    lower = format_yuan(Fen(price_fen - 1_01))
+    await _add_to_cart(purchaser, product, seller, 1)
+
+    supplier = await visit("supplier1")
+    shelf = await supplier.go(f"/offers?q={product['name']}")
+    await shelf.get_by_role("button", name="调价").first.click()
+    dialog = shelf.get_by_role("dialog")
+    await dialog.get_by_label("新单价").fill(lower)
+    await expect(dialog.get_by_text("大写")).to_be_visible()
+    assert await supplier.findings() == []
+    await dialog.get_by_role("button", name="确认").click()
+    await expect(dialog).to_have_count(0)
+
+    page = await purchaser.go("/cart")
+    await expect(page.get_by_text("请先处理以下问题")).to_be_visible()
+    await page.get_by_role("button", name=re.compile("采用新价格")).click()
+    await _fill_in_delivery(page)
+    await _submit(page)
+
+    await expect(page).to_have_url(re.compile(r"/orders/[0-9a-f-]{36}$"))
+    await expect(page.get_by_text(f"¥{float(lower):,.2f}").first).to_be_visible()
+
+
+async def test_the_catalogue_is_narrowed_compared_and_kept_in_the_address(visit: Visit) -> None:
+    visitor = await visit("purchaser")
+    page = await visitor.go("/catalogue?q=打印机")
+    await page.get_by_role("group", name="品牌").get_by_role("button").first.click()
+    await expect(page).to_have_url(re.compile("brand="))
+    await visitor.go("/catalogue?q=打印机")
+    for box in (await page.get_by_role("checkbox", name=re.compile("加入对比")).all())[:2]:
+        await box.focus()
+        await page.keyboard.press("Space")
+    await page.get_by_role("link", name="开始对比").click()
+    await visitor.settled()
+
+    await expect(page.get_by_role("columnheader")).to_have_count(3)
+    await expect(page.get_by_text("最低价").first).to_be_visible()
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="导出 CSV").click()
+    assert (await download.value).suggested_filename == "商品对比.csv"
+
+
+async def test_what_the_form_lacks_is_pointed_out(visit: Visit, service: Service) -> None:
+    visitor = await visit("purchaser2")
+    await _add_to_cart(visitor, _product_with_two_sellers(service), "杭州数源示例科技有限公司", 1)
+    page = await visitor.go("/cart")
+    await expect(page.get_by_text("均核对无误")).to_be_visible()
+
+    await page.get_by_role("button", name="提交订单").click()
+
+    await expect(page.get_by_text("此项必填").first).to_be_visible()
+    await expect(page.get_by_text("请先填完带 * 的配送与预算信息")).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
