@@ -279,8 +279,8 @@ def _cell(name: str, value: Any) -> str:
 
 
 ROUTES = [
-    preview_orders,
     place_orders,
+    preview_orders,
     list_orders,
     export_orders,
     get_order,
