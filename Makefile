@@ -106,7 +106,7 @@ check-locks:
 	@! grep -nIE '"resolved": *"http|--(extra-)?index-url|https?://[^ ]*\.(whl|tgz|tar\.gz)' \
 	  requirements/*.txt portal/ui/package-lock.json pyproject.toml
 check-wheel: | setup
-	@rm -rf $(OUT)/wheel && $(BIN)/hatchling build -t wheel -d $(OUT)/wheel >/dev/null
+	@rm -rf $(OUT)/wheel; $(call QUIETLY,$(BIN)/hatchling build -t wheel -d $(OUT)/wheel)
 	@$(call QUIETLY,$(BIN)/check-wheel-contents $(OUT)/wheel)
 check-docs: | setup
 	@$(BIN)/python docs/generate.py --check
