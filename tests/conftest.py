@@ -37,6 +37,18 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 _numbers = itertools.count(1)
 
+TOGETHER = ("browser", "crash")
+"""Folders whose tests share one browser, or load the machine: each runs on one worker, one test after another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of ``TOGETHER`` together under ``--dist loadgroup``."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(folder))
+
+
 
 def _named(variable: str) -> Path | None:
     """Programs other than the wheels', such as Debian's: the same tests must pass on them."""
