@@ -42,6 +42,14 @@ class Limits:
                 retry_after_s=left_s,
             )
 
+    async def forget(self, name: str) -> None:
+        """Start counting anew: whoever got the password right has not been guessing."""
+        self._local.pop(name, None)
+        try:
+            await self._redis.delete(f"zhecai:limit:{name}")
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("limits.redis_away", error=repr(error))
+
     async def _count(self, name: str, window_s: int) -> tuple[int, int]:
         key = f"zhecai:limit:{name}"
         pipeline = self._redis.pipeline()
