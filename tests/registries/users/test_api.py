@@ -86,6 +86,35 @@ async def test_an_account_is_guessed_at_ten_times_and_no_more(client: httpx2.Asy
     assert int(refused.headers["retry-after"]) > 0
 
 
+@pytest.mark.usefixtures("supplier")
+async def test_guesses_are_counted_from_the_last_right_password_on(client: httpx2.AsyncClient) -> None:
+    for _ in range(3):
+        assert [(await log_in(client, password="wrong password")).status_code for _ in range(9)] == [401] * 9
+        assert (await log_in(client)).status_code == 201
+
+
+@pytest.mark.usefixtures("supplier")
+async def test_an_address_tries_so_often_and_no_more(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ATTEMPTS_PER_ADDRESS", 2)
+    assert [(await log_in(client)).status_code for _ in range(3)] == [201, 201, 429]
+
+
+@pytest.mark.usefixtures("supplier")
+async def test_logins_are_counted_while_redis_is_away(
+    kernel: Kernel, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(kernel.limits, "_count", away)
+    monkeypatch.setattr(kernel.redis, "delete", away)
+    assert [(await log_in(client, password="wrong password")).status_code for _ in range(9)] == [401] * 9
+    assert (await log_in(client)).status_code == 201
+    assert [(await log_in(client, password="wrong password")).status_code for _ in range(11)] == [401] * 10 + [429]
+
+
 async def test_a_disabled_account_is_told_so_with_the_right_password_alone(
     kernel: Kernel, client: httpx2.AsyncClient, supplier: Any
 ) -> None:
