@@ -57,6 +57,12 @@ for (const [index, [key, changes]] of FAULTS.entries()) {
   test(`fault ${index}: ${key}`, () => assert.deepEqual(keysOf(aGoodForm(changes)), [key]));
 }
 
+test("an agreement with too few suppliers is told before the service tells it", () => {
+  const keys = faultsOf(aGoodForm(), NOW, 2).map((fault) => fault.key);
+  assert.deepEqual(keys, ["admittedFew"]);
+  assert.deepEqual(faultsOf(aGoodForm(), NOW, 3), []);
+});
+
 test("edges of the form are inside", () => {
   const edges: Partial<WizardForm>[] = [
     { step_amount_fen: 99_999_99 },
@@ -70,7 +76,7 @@ test("edges of the form are inside", () => {
 });
 
 test("every fault has its text in both languages", () => {
-  const keys = new Set(["title", "itemName", "itemUnit", "startMissing", "agreement", ...FAULTS.map(([key]) => key)]);
+  const keys = new Set(["title", "itemName", "itemUnit", "startMissing", "agreement", "admittedFew", ...FAULTS.map(([key]) => key)]);
   for (const key of keys) {
     assert.ok((zh.auctions.fault as Record<string, string>)[key], key);
     assert.ok((en.auctions.fault as Record<string, string>)[key], key);
@@ -131,7 +137,7 @@ test("every rule has its sentence in both languages", () => {
   for (const step_from of ["own", "best"] as const) {
     all.push({ ...RULES, step_from }, { ...RULES, step_from, step: { amount_fen: null, ratio_bp: 50 } });
   }
-  all.push({ ...RULES, starts_at: null, ceiling_fen: null });
+  all.push({ ...RULES, starts_at: null, ceiling_fen: null, step: { amount_fen: null, ratio_bp: null } });
   all.push({ ...RULES, extension: { ...RULES.extension, extensions_max: 0 } });
   all.push({ ...RULES, extension: { ...RULES.extension, extend_from: "close" } });
   for (const shortfall of ["fail", "accept"] as const) all.push({ ...RULES, shortfall }, { ...RULES, shortfall, short_extension_s: 0 });

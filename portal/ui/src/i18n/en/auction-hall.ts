@@ -46,6 +46,7 @@ export default {
   asCurve: "Show as curve",
   log: "Offers",
   logNote: "Suppliers are anonymous until the award",
+  noneMade: "Nobody made an offer",
   logEmpty: "No offer yet",
   logBestOnly: "Only offers that set a new lowest price are shown",
   logMore: "{n} earlier offers are not listed here",

@@ -50,6 +50,8 @@ export default {
   visibility: { rank: "Ranks only", best: "Lowest price only", both: "Ranks and lowest price" },
   rule: {
     ceiling: "The ceiling is CNY {ceiling} ({upper}) for everything together; no offer may be above it.",
+    ceilingOpen: "The ceiling is not set yet.",
+    stepOpen: "The least step is not set yet.",
     stepAmountOwn: "A supplier's new offer must be at least CNY {amount} below its own last one.",
     stepRatioOwn: "A supplier's new offer must be at least {percent}% below its own last one.",
     stepAmountBest: "Each new offer must be at least CNY {amount} below the lowest price.",
@@ -89,6 +91,7 @@ export default {
     biddersMin: "The least number of bidders must be from 1 to 100",
     shortExtension: "The extension when short must be from 0 minutes to 7 days",
     agreement: "Choose a framework agreement",
+    admittedFew: "Fewer suppliers are admitted than must bid",
     invitedFew: "Fewer suppliers are invited than must bid",
   },
   wizard,

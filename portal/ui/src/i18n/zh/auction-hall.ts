@@ -46,6 +46,7 @@ export default {
   asCurve: "看曲线",
   log: "报价记录",
   logNote: "成交前供应商匿名",
+  noneMade: "没有供应商报价",
   logEmpty: "还没有报价",
   logBestOnly: "本场只公开创出新低的报价",
   logMore: "更早的 {n} 次报价未在此显示",

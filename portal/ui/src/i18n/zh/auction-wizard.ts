@@ -46,7 +46,7 @@ export default {
   bestPrice: "当前最低价",
   starts: "开始时间（北京时间）",
   soon: "{n} 分钟后",
-  tomorrow: "明天 9：00",
+  tomorrow: "明天 9:00",
   duration: "竞价时长",
   units: { minute: "分钟", hour: "小时", day: "天" },
   unitLabel: "时长单位",

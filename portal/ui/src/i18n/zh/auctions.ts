@@ -50,6 +50,8 @@ export default {
   visibility: { rank: "只公开排名", best: "只公开最低价", both: "公开排名和最低价" },
   rule: {
     ceiling: "最高限价 {ceiling} 元（{upper}），是全部采购内容的总价，报价不得高于它。",
+    ceilingOpen: "最高限价待填写。",
+    stepOpen: "最小降幅待填写。",
     stepAmountOwn: "每家供应商的新报价，须比自己上一次报价至少低 {amount} 元。",
     stepRatioOwn: "每家供应商的新报价，须比自己上一次报价至少低 {percent}%。",
     stepAmountBest: "每次新报价，须比当前最低价至少低 {amount} 元。",
@@ -89,6 +91,7 @@ export default {
     biddersMin: "最少供应商数须在 1 至 100 之间",
     shortExtension: "不足时的延长须在 0 分钟至 7 天之间",
     agreement: "请选择框架协议",
+    admittedFew: "可参加的供应商少于最少供应商数",
     invitedFew: "邀请的供应商少于最少供应商数",
   },
   wizard,

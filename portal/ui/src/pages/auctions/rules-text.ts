@@ -25,8 +25,6 @@ export interface Sentence {
   spans: Record<string, number>;
 }
 
-const UNKNOWN = "—";
-
 function sentence(key: string, values: Sentence["values"] = {}, spans: Sentence["spans"] = {}): Sentence {
   return { key: `auctions.rule.${key}`, values, spans };
 }
@@ -40,7 +38,8 @@ function stepSentence(rules: RulesOf): Sentence {
   const { amount_fen, ratio_bp } = rules.step;
   const from = rules.step_from === "own" ? "Own" : "Best";
   if (typeof ratio_bp === "number") return sentence(`stepRatio${from}`, { percent: percentOf(ratio_bp) });
-  return sentence(`stepAmount${from}`, { amount: typeof amount_fen === "number" ? formatFen(amount_fen) : UNKNOWN });
+  if (typeof amount_fen !== "number") return sentence("stepOpen");
+  return sentence(`stepAmount${from}`, { amount: formatFen(amount_fen) });
 }
 
 function timeSentence(rules: RulesOf): Sentence {
@@ -61,10 +60,9 @@ function extensionSentence(rule: Extension): Sentence {
 /** Words the rules, the most important first. */
 export function describe(rules: RulesOf): Sentence[] {
   const { ceiling_fen, short_extension_s, shortfall } = rules;
-  const ceiling = ceiling_fen === null ? UNKNOWN : formatFen(ceiling_fen);
-  const upper = ceiling_fen === null ? UNKNOWN : upperFen(ceiling_fen);
+  const ceiling = { ceiling: formatFen(ceiling_fen ?? 0), upper: upperFen(ceiling_fen ?? 0) };
   const said = [
-    sentence("ceiling", { ceiling, upper }),
+    ceiling_fen === null ? sentence("ceilingOpen") : sentence("ceiling", ceiling),
     stepSentence(rules),
     timeSentence(rules),
     extensionSentence(rules.extension),

@@ -40,6 +40,11 @@ export function isScope(name: string, tabs: readonly Scope[]): name is Scope {
 const OPEN: readonly Stage[] = ["published", "live", "paused"];
 const OVER: readonly Stage[] = ["closed", "awarded", "failed"];
 
+/** Announced and not yet over. */
+export function isOpen(stage: Stage): boolean {
+  return OPEN.includes(stage);
+}
+
 /** The stages that a list can be narrowed to. */
 export function stagesOf(scope: Scope): readonly Stage[] {
   if (scope === "open") return OPEN;

@@ -153,23 +153,28 @@ function priceFaults(form: WizardForm, now_ms: number): [string, string][] {
   return found;
 }
 
-function bidderFaults(form: WizardForm): [string, string][] {
+function bidderFaults(form: WizardForm, admitted: number | null): [string, string][] {
   const found: [string, string][] = [];
   if (form.visibility === "rank" && form.step_from === "best") found.push(["visibility", "stepLeaks"]);
   if (!whole(form.bidders_min, 1, 100)) found.push(["bidders_min", "biddersMin"]);
   if (!within(form.short_extension_min, 0, 7 * 1_440)) found.push(["short_extension", "shortExtension"]);
   if (form.admission === "agreement") {
     if (!form.agreement_id) found.push(["agreement", "agreement"]);
+    else if (admitted !== null && admitted < (form.bidders_min ?? 1)) found.push(["agreement", "admittedFew"]);
   } else if (form.invited.length < (form.bidders_min ?? 1)) found.push(["invited", "invitedFew"]);
   return found;
 }
 
-/** Everything that is wrong, in the order in which it stands on the page. */
-export function faultsOf(form: WizardForm, now_ms: number): Fault[] {
+/**
+ * Everything that is wrong, in the order in which it stands on the page.
+ *
+ * `admitted` counts the suppliers of the chosen agreement; null while that is not known.
+ */
+export function faultsOf(form: WizardForm, now_ms: number, admitted: number | null = null): Fault[] {
   const by: [Section, [string, string][]][] = [
     ["items", itemFaults(form)],
     ["price", priceFaults(form, now_ms)],
-    ["bidders", bidderFaults(form)],
+    ["bidders", bidderFaults(form, admitted)],
   ];
   return by.flatMap(([section, found]) => found.map(([field, key]) => ({ section, field, key })));
 }

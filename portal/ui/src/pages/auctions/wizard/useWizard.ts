@@ -10,7 +10,8 @@ import { cart } from "../../../state/cart.ts";
 import { asApiError, useLoad, type Load } from "../../../state/load.ts";
 import { noteDone, noteProblem } from "../../../state/notice.ts";
 import { session } from "../../../state/session.ts";
-import { act, readAuction, saveDraft } from "../service.ts";
+import type { Agreement } from "../../../api/types.ts";
+import { act, readAuction, saveDraft, validAgreements } from "../service.ts";
 import { aForm, anItem, faultsOf, ITEMS_MAX, termsOf, type Fault, type ItemForm, type WizardForm } from "./form.ts";
 import { formOf, keptForm, usualStart } from "./restore.ts";
 
@@ -20,6 +21,9 @@ const CLOCK_MS = 10_000;
 export interface Wizard {
   form: WizardForm;
   load: Load<boolean>;
+  agreements: Load<readonly Agreement[]>;
+  /** Who may bid, by name; null while that is not known. */
+  admitted: ComputedRef<readonly string[] | null>;
   /** The draft is published already and cannot be edited. */
   locked: Ref<boolean>;
   faults: ComputedRef<Fault[]>;
@@ -36,6 +40,18 @@ function all(value: LocationQueryValue | LocationQueryValue[] | undefined): stri
   return [value ?? []].flat().filter((one): one is string => typeof one === "string");
 }
 
+/** The suppliers that a form lets bid; null while nothing is chosen or the agreements are not there. */
+function admittedBy(form: WizardForm, agreements: readonly Agreement[] | undefined): readonly string[] | null {
+  if (form.admission === "invited") return form.invited.map((one) => one.name);
+  const agreement = agreements?.find((one) => one.agreement_id === form.agreement_id);
+  if (!agreement) return null;
+  const any = form.agreement_package === null;
+  const packages = agreement.packages.filter((one) => any || one.number === form.agreement_package);
+  const own = session.actor.value?.organisation_id;
+  const suppliers = packages.flatMap((one) => one.suppliers).filter((one) => one.organisation_id !== own);
+  return [...new Map(suppliers.map((one) => [one.organisation_id, one.name])).values()];
+}
+
 export function useWizard(): Wizard {
   const { t } = useI18n();
   const route = useRoute();
@@ -50,7 +66,9 @@ export function useWizard(): Wizard {
   const saved = new Submission();
   const published = new Submission();
   const place = computed(() => `zhecai.auction.${session.actor.value?.user_id ?? ""}.${draftId.value || "new"}`);
-  const faults = computed(() => faultsOf(form, now.value));
+  const agreements = useLoad(validAgreements);
+  const admitted = computed(() => admittedBy(form, agreements.data.value));
+  const faults = computed(() => faultsOf(form, now.value, admitted.value?.length ?? null));
   let keeping: ReturnType<typeof setTimeout> | undefined;
   let quiet = true;
 
@@ -167,5 +185,5 @@ export function useWizard(): Wizard {
   }
 
   const load = useLoad(fill);
-  return { form, load, locked, faults, keptAt, saving, problem, addProducts, save, publish, startOver };
+  return { form, load, agreements, admitted, locked, faults, keptAt, saving, problem, addProducts, save, publish, startOver };
 }
