@@ -47,6 +47,17 @@ test("every message that a page names exists", () => {
   }
 });
 
+test("every message is shown somewhere", () => {
+  const pages = sources.filter(({ name }) => !name.includes("i18n")).map(({ text }) => text);
+  const code = pages.join("\n");
+  const made = [...code.matchAll(/`([\w.]+\.)\w*\$\{/g)].map((match) => match[1] as string);
+  const isNamed = (key: string) => code.includes(`"${key}"`) || code.includes(`'${key}'`);
+  const unused = keysOf(zh as Messages).filter(
+    (key) => !key.startsWith("auctions.") && !isNamed(key) && !made.some((prefix) => key.startsWith(prefix)),
+  );
+  assert.deepEqual(unused, []);
+});
+
 test("no template has a static style, which the content policy would strip", () => {
   for (const { name, text } of sources) assert.doesNotMatch(text, /\sstyle="/, name);
 });

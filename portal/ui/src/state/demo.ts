@@ -7,8 +7,12 @@ import { session } from "./session.ts";
 
 const accounts = shallowRef<readonly DemoAccount[]>([]);
 let password = "";
+let asked = false;
 
-async function load(): Promise<void> {
+/** Asks for the accounts once, where somebody may choose one: a real installation should not see the question often. */
+export async function loadDemoAccounts(): Promise<void> {
+  if (asked) return;
+  asked = true;
   try {
     const found = await answer(api.GET("/api/demo-accounts"));
     password = found.password;
@@ -23,5 +27,4 @@ export function enterDemo(account: DemoAccount): Promise<void> {
   return session.login(account.login, password);
 }
 
-void load();
 export const demoAccounts = shallowReadonly(accounts);

@@ -1,6 +1,5 @@
 export default {
   lead: "Ordering reserves, cancelling releases, receiving consumes. Amounts are kept in fen and never negative.",
-  number: "Line number",
   name: "Line",
   year: "Year",
   allYears: "All years",

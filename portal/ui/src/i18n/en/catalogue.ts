@@ -73,11 +73,8 @@ export default {
   offerRegions: "Delivers to",
   saving: "{n}% below agreement",
   atAgreement: "At agreement price",
-  quantity: "Quantity",
   quantityOf: "Quantity of {name}",
   validTo: "Agreement valid to {day}",
   noOffers: "There is no offer to order",
   noOffersDetail: "The agreement has ended, the product is off the shelf or sold out. You may start an auction.",
-  yes: "Yes",
-  no: "No",
 };

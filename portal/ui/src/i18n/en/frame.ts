@@ -19,8 +19,6 @@ export default {
   cartCount: "Cart, {n} products",
   lost: "The connection to the service is lost; retry {n} is under way. What you entered is kept.",
   expired: "Your session has ended. Log in again to go on.",
-  newVersion: "The pages have been updated. Refresh to go on.",
-  refresh: "Refresh",
   footer: "Zhecai: an open source procurement trading system",
   licences: "Third-party licences",
   apiDocument: "API document",

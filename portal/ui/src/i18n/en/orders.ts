@@ -1,5 +1,4 @@
 export default {
-  side: { purchaser: "purchaser", supplier: "supplier" },
   stage: {
     placed: "Placed",
     accepted: "Accepted",
@@ -50,7 +49,6 @@ export default {
   number: "Order",
   products: "Products",
   productsMore: "and others, {n} in all",
-  party: "Other party",
   purchaser: "Purchaser",
   supplier: "Supplier",
   total: "Amount",
@@ -67,10 +65,8 @@ export default {
   agreement: "Agreement",
   frozen: "Product revision {product} and offer revision {offer} as ordered; later changes do not touch this order.",
   delivery: "Delivery",
-  region: "Region",
   address: "Address",
   contact: "Contact",
-  phone: "Phone",
   note: "Note",
   budgetLine: "Budget line",
   budgetOf: "Line {number} ({year})",
@@ -84,5 +80,4 @@ export default {
   timeline: "What happened",
   upper: "In capitals",
   print: "Print",
-  waiting: "Waiting for the {side}",
 };

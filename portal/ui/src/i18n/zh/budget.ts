@@ -1,6 +1,5 @@
 export default {
   lead: "下单占用、取消退回、验收支出，金额以分记账，任何时候不为负。",
-  number: "指标编号",
   name: "指标名称",
   year: "年度",
   allYears: "全部年度",

@@ -73,11 +73,8 @@ export default {
   offerRegions: "配送区域",
   saving: "低于协议价 {n}%",
   atAgreement: "等于协议价",
-  quantity: "数量",
   quantityOf: "{name} 的订购数量",
   validTo: "协议有效期至 {day}",
   noOffers: "目前没有可订购的报价",
   noOffersDetail: "协议到期、商品下架或供货数量用完时不能订购。您可以发起竞价。",
-  yes: "是",
-  no: "否",
 };

@@ -19,8 +19,6 @@ export default {
   cartCount: "采购车，{n} 种商品",
   lost: "与服务器的连接已断开，正在第 {n} 次重试。未提交的内容不会丢失。",
   expired: "登录已失效，请重新登录后继续。",
-  newVersion: "页面已更新，请刷新后继续。",
-  refresh: "刷新",
   footer: "浙采：开放源代码的政府采购交易系统",
   licences: "第三方软件许可",
   apiDocument: "接口文档",

@@ -1,5 +1,4 @@
 export default {
-  side: { purchaser: "采购单位", supplier: "供应商" },
   stage: {
     placed: "待接单",
     accepted: "已接单",
@@ -50,7 +49,6 @@ export default {
   number: "订单号",
   products: "商品",
   productsMore: "等 {n} 种",
-  party: "交易对方",
   purchaser: "采购单位",
   supplier: "供应商",
   total: "金额",
@@ -67,10 +65,8 @@ export default {
   agreement: "框架协议",
   frozen: "下单时的商品第 {product} 版、报价第 {offer} 版，之后的变动不影响本订单。",
   delivery: "配送信息",
-  region: "配送区域",
   address: "详细地址",
   contact: "联系人",
-  phone: "联系电话",
   note: "备注",
   budgetLine: "预算指标",
   budgetOf: "指标 {number}（{year} 年）",
@@ -84,5 +80,4 @@ export default {
   timeline: "办理过程",
   upper: "大写",
   print: "打印",
-  waiting: "等待{side}操作",
 };
