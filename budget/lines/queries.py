@@ -56,6 +56,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Line]]:
     rows = await connection.fetch(_LOAD, ids)
+    if not rows:
+        return {}
     kept: dict[UUID, dict[UUID, int]] = {row["id"]: {} for row in rows}
     for line_id, order_id, amount_fen in await connection.fetch(_LOAD_RESERVATIONS, list(kept)):
         kept[line_id][order_id] = amount_fen
