@@ -24,7 +24,7 @@ def configure_logging(level: str, form: str) -> None:
     ]
     factory: Any
     if console:
-        processors.append(structlog.dev.ConsoleRenderer())
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))  # no locals
         factory = structlog.WriteLoggerFactory(file=sys.stderr)
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]

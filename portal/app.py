@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -25,7 +25,7 @@ from kernel.journal.streams import StreamKind
 from kernel.problems import WrongMethod
 from kernel.runtime import Kernel
 from kernel.web import openapi
-from kernel.web.edge import Edge
+from kernel.web.edge import HANDLERS, Edge
 from kernel.web.render import problem_response
 from market.auctions import api as auctions
 from market.auctions import live as auction_hall
@@ -115,8 +115,8 @@ def create_app(kernel: Kernel) -> ASGIApp:
     async def describe(_: Request) -> Response:
         return JSONResponse(document)
 
-    routes = [*API, Route("/api/openapi.json", describe)]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+    routes = [*API, Route("/api/openapi.json", describe, methods=["GET"])]
+    app = Starlette(routes=routes, exception_handlers={**HANDLERS, HTTPException: _refused})
     app.router.default = _elsewhere(Pages())
     app.state.kernel = kernel
     return Edge(app, clock=kernel.clock)
@@ -135,10 +135,20 @@ def _elsewhere(pages: ASGIApp) -> ASGIApp:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """Render what Starlette itself refuses as a problem: in practice, the wrong method."""
+    """
+    Render what Starlette itself refuses as a problem: the wrong method.
+
+    Starlette names the methods of the first route that has the path; the address takes those of all (RFC 9110).
+    """
     assert isinstance(error, HTTPException)
+    here = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    allowed = sorted({method for route in here for method in route.methods or ()})
     problem = WrongMethod(
-        "这个地址不支持该请求方法。", "This address does not take that method.", headers=error.headers
+        "这个地址不支持该请求方法。", "This address does not take that method.", headers={"Allow": ", ".join(allowed)}
     )
     return problem_response(problem, request)
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from kernel.problems import NotFound
+from kernel.problems import NotFound, WrongMethod
 from kernel.web.render import problem_response
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -72,7 +72,8 @@ class Pages:
         if path == "/api" or path.startswith("/api/"):
             return _nothing(request)
         if request.method not in {"GET", "HEAD"}:
-            return Response(status_code=405, headers={"Allow": "GET, HEAD"})
+            problem = WrongMethod("页面只能读取。", "Pages can only be read.", headers={"Allow": "GET, HEAD"})
+            return problem_response(problem, request)
         self._refresh()
         file = self._files.get(path)
         if file is None:

@@ -43,12 +43,10 @@ def origin_of(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else "local"
 
 
-def token_of(connection: HTTPConnection) -> str | None:
-    """Return the session token: a bearer token of a program, or the cookie of a browser."""
+def bearer_of(connection: HTTPConnection) -> str | None:
+    """Return the token that a program sends itself; a browser never adds one by itself."""
     scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials:
-        return credentials
-    return connection.cookies.get(COOKIE)
+    return credentials if scheme.lower() == "bearer" and credentials else None
 
 
 async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Action) -> tuple[Actor, str | None]:
@@ -59,9 +57,10 @@ async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Act
         Unauthenticated: the action needs a login; or the session has ended.
         Forbidden: the role may not do it, or a browser was sent here by another site.
     """
-    token = token_of(connection)
-    if token is not None and "authorization" not in connection.headers:
-        _check_same_site(connection)
+    token = bearer_of(connection)
+    if token is None:
+        _check_same_site(connection, kernel.settings.public_url)
+        token = connection.cookies.get(COOKIE)
     actor = (await kernel.sessions.actor_of(token) if token else None) or PUBLIC_ACTOR
     permitted = ACCESS[action]
     if not permitted.isdisjoint(actor.roles) or (Role.PUBLIC in permitted):
@@ -71,12 +70,21 @@ async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Act
     raise Forbidden("您的角色不能进行此操作。", "Your role may not do this.", action=action.value)
 
 
-def _check_same_site(connection: HTTPConnection) -> None:
-    """Refuse a cookie that another site makes a browser send (CSRF): the origin must be the host asked."""
-    if connection.scope["type"] == "http" and connection.scope["method"] not in _UNSAFE:
-        return
+def _check_same_site(connection: HTTPConnection, public_url: str | None) -> None:
+    """
+    Refuse what another site makes a browser do (CSRF): the origin must be the host asked, or our public address.
+
+    A write is refused with or without our cookie, for a login that another site performs is one too; a listener only
+    with it, for what the public sees may be seen from anywhere.
+    """
+    if connection.scope["type"] == "websocket":
+        harmless = COOKIE not in connection.cookies
+    else:
+        harmless = connection.scope["method"] not in _UNSAFE
     origin = connection.headers.get("origin")
-    if origin is not None and origin.split("://", 1)[-1] != connection.headers.get("host"):
+    if harmless or origin is None or origin == public_url:
+        return
+    if origin.split("://", 1)[-1] != connection.headers.get("host"):
         raise Forbidden(
             "请求来自其他网站，已拒绝。", "The request comes from another site and was refused.", reason="cross-site"
         )

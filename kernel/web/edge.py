@@ -5,7 +5,8 @@ from uuid import UUID
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from kernel.clock import Clock
 from kernel.db.database import is_away
@@ -27,6 +28,9 @@ _API_HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 
+_HUNG_UP: Final = 499
+"""For the log: the caller was gone before the request was read."""
+
 log = structlog.get_logger()
 
 
@@ -37,7 +41,7 @@ class Failed(Problem):
 
 
 class Edge:
-    """Wraps the whole application."""
+    """Wraps the whole application; :data:`HANDLERS` are for the Starlette inside."""
 
     def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
         self._app: Final = app
@@ -51,32 +55,30 @@ class Edge:
         request_id = uuid7(self._clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
         api = scope["path"].startswith("/api/")
-        status = 0
+        status, complete = 0, False
 
         async def send_on(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
                 headers += SECURITY_HEADERS
                 if api:
                     headers += _API_HEADERS
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, send_on)
-        except ClientDisconnect:
-            log.info("request.abandoned", request_id=str(request_id), path=scope["path"])
-        except Exception as error:
-            away = is_away(error)
-            if away:
-                log.warning("request.database_away", request_id=str(request_id), error=repr(error))
+        except Exception as error:  # Starlette raises what it has answered
+            if is_away(error):
+                log.warning("request.database_away", request_id=request_id, path=scope["path"], error=repr(error))
             else:
-                log.exception("request.failed", request_id=str(request_id), path=scope["path"])
-            if status != 0:
+                log.exception("request.failed", request_id=request_id, path=scope["path"])
+            if status == 0:
+                await _failed(Request(scope), error)(scope, receive, send_on)
+            elif not complete:
                 raise
-            problem = _away() if away else _failed(request_id)
-            await problem_response(problem, Request(scope))(scope, receive, send_on)
         finally:
             self._note(scope, request_id, status, self._clock.monotonic_s() - started_s)
 
@@ -97,16 +99,30 @@ class Edge:
         )
 
 
-def _away() -> Problem:
-    return Unavailable(
-        "系统繁忙，暂时无法读取数据，请稍后重试。",
-        "The service is busy and cannot read its data; please try again in a moment.",
-        headers={"Retry-After": "1"},
-    )
+def _failed(request: Request, error: Exception) -> Response:
+    request_id = request.scope["state"]["request_id"]
+    problem: Problem
+    if is_away(error):
+        problem = Unavailable(
+            "系统繁忙，暂时无法读取数据，请稍后重试。",
+            "The service is busy and cannot read its data; please try again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+    else:
+        problem = Failed(
+            f"系统出现错误，操作可能没有完成；请记下编号 {request_id} 并联系客服。",
+            f"Something failed and may not have been done; please quote {request_id} to the help line.",
+        )
+    return problem_response(problem, request)
 
 
-def _failed(request_id: UUID) -> Problem:
-    return Failed(
-        f"系统出现错误，操作可能没有完成；请记下编号 {request_id} 并联系客服。",
-        f"Something failed and may not have been done; please quote {request_id} to the help line.",
-    )
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    return _failed(request, error)
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    return Response(status_code=_HUNG_UP)
+
+
+HANDLERS: Final[dict[Any, ExceptionHandler]] = {Exception: _answer_failure, ClientDisconnect: _answer_nobody}
+"""What Starlette shall answer for itself: without them it says ``Internal Server Error`` before the edge can."""

@@ -12,8 +12,23 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 def english(connection: HTTPConnection) -> bool:
-    """Tell whether the caller prefers English; Chinese is the default."""
-    return connection.headers.get("accept-language", "").strip().lower().startswith("en")
+    """Tell whether the caller prefers English to Chinese, which is the default (RFC 9110 section 12.5.4)."""
+    weights = {"zh": 0.0, "en": 0.0}
+    for part in connection.headers.get("accept-language", "").split(","):
+        range_, _, parameter = part.partition(";")
+        language = range_.strip().lower().partition("-")[0]
+        if language in weights:
+            weights[language] = max(weights[language], _weight(parameter))
+    return weights["en"] > weights["zh"]
+
+
+def _weight(parameter: str) -> float:
+    """Read ``q=0.8``; whatever is not a weight counts as the greatest."""
+    name, _, value = parameter.strip().partition("=")
+    try:
+        return min(max(float(value), 0.0), 1.0) if name == "q" else 1.0
+    except ValueError:
+        return 1.0
 
 
 def problem_document(problem: Problem, *, instance: str, in_english: bool) -> dict[str, Any]:

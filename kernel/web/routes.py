@@ -21,11 +21,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from kernel.access.table import Action
-from kernel.problems import Invalid, NotFound, Problem, TooLarge, Unreadable
+from kernel.problems import Conflict, Invalid, NotFound, Problem, TooLarge, Unreadable
 from kernel.web.context import Context, authenticate, key_of, origin_of, read_body
 from kernel.web.render import problem_response
 
 _encode: Final = msgspec.json.Encoder().encode
+_BIGINT_MIN: Final = -(2**63)
+_BIGINT_MAX: Final = 2**63 - 1
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Endpoint = Callable[..., Awaitable[Any]]
@@ -137,13 +139,15 @@ class Operation:
             if "\x00" in raw:
                 raise _nul(name)
             try:
-                arguments[name] = msgspec.convert(raw, type_, strict=False)
+                arguments[name] = value = msgspec.convert(raw, type_, strict=False)
             except msgspec.ValidationError as error:
                 if in_path:
                     raise NotFound("没有这个地址或对象。", "There is no such thing.") from error
                 raise Invalid(
                     f"参数 {name} 不正确：{error}", f"The parameter {name} is not valid: {error}", field=name
                 ) from error
+            if isinstance(value, int) and not _BIGINT_MIN <= value <= _BIGINT_MAX:
+                raise Invalid(f"参数 {name} 超出范围。", f"The parameter {name} is out of range.", field=name)
         return arguments
 
     def _own_problems(self) -> tuple[type[Problem], ...]:
@@ -153,7 +157,11 @@ class Operation:
         if self.keyed or self.body is not None or self.parameters:
             found.append(Invalid)
         if self.body is not None:
-            found += [Unreadable, TooLarge]
+            found.append(Unreadable)
+        if self.method in _WRITES:
+            found.append(TooLarge)
+        if self.keyed:
+            found.append(Conflict)
         return tuple(found)
 
 
