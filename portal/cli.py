@@ -11,9 +11,9 @@ from kernel.log import configure_logging
 from kernel.problems import Problem
 from kernel.settings import SettingsError
 from portal.app import VERSION
-from portal.commands import demo, doctor, imports, migrate, openapi, serve, verify, worker
+from portal.commands import bench, demo, doctor, imports, migrate, openapi, scenario, serve, verify, worker
 
-COMMANDS = (demo, serve, worker, migrate, doctor, verify, imports, openapi)
+COMMANDS = (demo, serve, worker, migrate, doctor, verify, scenario, imports, bench, openapi)
 
 _FAILED = 1
 _MISUSED = 2

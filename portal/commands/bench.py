@@ -1,4 +1,4 @@
-"""``zhecai bench``: the measurements that the project's bars are taken with. They live in the checkout, not in the wheel."""
+"""``zhecai bench``: the measurements that the bars are taken with. They live in the checkout, not in the wheel."""
 
 import argparse
 import sys
