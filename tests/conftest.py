@@ -49,7 +49,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(folder))
 
 
-
 def _named(variable: str) -> Path | None:
     """Programs other than the wheels', such as Debian's: the same tests must pass on them."""
     return Path(os.environ[variable]) if os.environ.get(variable) else None
