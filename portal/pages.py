@@ -85,11 +85,14 @@ class Pages:
         return _sent(file, request)
 
     def _refresh(self) -> None:
-        """Read all files when the index is another than last time; a build writes it, so one stat tells."""
+        """
+        Read all files when the index is another than last time; a build writes it last, so one stat tells.
+
+        While a build is under way there is none: what was read before goes on being served.
+        """
         try:
             written_at_ns = (self._directory / "index.html").stat().st_mtime_ns
         except FileNotFoundError:
-            self._files, self._read_at_ns = {}, 0
             return
         if written_at_ns != self._read_at_ns:
             self._files, self._read_at_ns = _read(self._directory), written_at_ns

@@ -90,6 +90,18 @@ async def test_an_unknown_address_of_the_api_is_a_problem_and_no_page(browser: h
     assert answer.json()["type"] == "/problems/not-found"
 
 
+async def test_a_build_under_way_takes_nothing_from_those_who_look(built: Path, browser: httpx.AsyncClient) -> None:
+    await browser.get("/")
+    (built / "index.html").unlink()
+
+    during = await browser.get("/assets/app-1a2b.js")
+    (built / "index.html").write_text("newer")
+    after = await browser.get("/")
+
+    assert during.status_code == 200
+    assert after.text == "newer"
+
+
 async def test_pages_are_only_read(browser: httpx.AsyncClient) -> None:
     assert (await browser.post("/orders")).status_code == 405
 

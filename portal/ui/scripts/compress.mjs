@@ -1,5 +1,5 @@
 // Writes .br and .gz beside every text file of the build, so that the service never compresses while it serves.
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
@@ -16,3 +16,7 @@ for (const name of await readdir(OUT, { recursive: true })) {
   await writeFile(`${path}.br`, brotliCompressSync(content, brotli));
   await writeFile(`${path}.gz`, gzipSync(content, { level: 9 }));
 }
+
+// A service that runs reads everything anew when the index is newer: it has to be the last.
+const now = new Date();
+await utimes(join(OUT, "index.html"), now, now);
