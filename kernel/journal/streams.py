@@ -8,7 +8,7 @@ A stream is one thing with a life: one auction, one order, one budget line. Its 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -70,8 +70,9 @@ class StreamKind(Generic[S, E]):
     in_one: bool = False
 
     def ref(self, id: UUID) -> "StreamRef[S, E]":
-        """Point at one stream of this kind."""
-        return StreamRef(self, id)
+        """Point at one stream of this kind; the same stream gives the same object, so that lookups are quick."""
+        found: StreamRef[S, E] = _ref(self, id)
+        return found
 
 
 @cache
@@ -79,6 +80,11 @@ def decoder(kind: StreamKind[Any, Any]) -> Callable[[bytes], Any]:
     """Make the function that reads an entry's body back as the event it was."""
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind.events).decode
     return decode
+
+
+@lru_cache(maxsize=100_000)
+def _ref(kind: StreamKind[Any, Any], id_: UUID) -> Any:
+    return StreamRef(kind, id_)
 
 
 class StreamRef(Generic[S, E]):

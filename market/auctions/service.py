@@ -88,6 +88,7 @@ RESENT_VERSIONS_MAX: Final = 20_000
 """How far back an offer that was sent again is looked for."""
 
 Ref = StreamRef[Auction, Event]
+_Decision = Decided[Accepted] | Problem  # named, for it would be made anew with each offer's function
 Decide = Callable[[Auction, States], Event | tuple[Event, ...] | HostRefusal]
 
 
@@ -241,7 +242,7 @@ def offer_command(
     """Make the command of one offer; the hall posts it without a task of its own."""
     offer = Offer(bidder.supplier_id, bidder.name, price_fen, offer_key)
 
-    def decide(states: States) -> Decided[Accepted] | Problem:
+    def decide(states: States) -> _Decision:
         auction = states.get(ref)
         if auction is None or auction.published_at is None:
             return _absent()
