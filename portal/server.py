@@ -34,6 +34,7 @@ _COLLECT_AFTER: Final = (50_000, 50, 100)
 """Objects and generations between garbage collections while serving: values here hold no cycles, and with Python's
 own figures (700, 10, 10) collecting took 85 µs of every order. What is left to collect are tracebacks."""
 _RESPAWN_S: Final = 1.0
+_STOP_S: Final = 10.0
 
 T = TypeVar("T")
 
@@ -129,6 +130,7 @@ async def serve_on(settings: Settings, descriptor: int) -> None:
     """Run one process of several on the listening socket that it inherited."""
     listener = socket.socket(fileno=descriptor)
     stop = stop_event()
+    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid(), stop))
     assert settings.database_url, "the parent process names the database"
     assert settings.redis_url, "the parent process names the Redis"
     async with (
@@ -142,6 +144,14 @@ async def serve_on(settings: Settings, descriptor: int) -> None:
         service_up(kernel, listener),
     ):
         await stop.wait()
+    orphaned.cancel()
+
+
+async def _stop_when_orphaned(parent: int, stop: asyncio.Event) -> None:
+    """Stop when the parent was killed: its engines die with it, and the port must be free for the next."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells a process that its parent has died
+        await asyncio.sleep(_RESPAWN_S)
+    stop.set()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -214,10 +224,12 @@ async def _serve_processes(
     """Run ``settings.workers`` processes on one listening socket; one that dies is started again."""
     environment = {
         **os.environ,
+        **{f"ZHECAI_{name.upper()}": _written(getattr(settings, name)) for name in settings.sources},
         "ZHECAI_DATABASE_URL": addresses[0],
         "ZHECAI_REDIS_URL": addresses[1],
         "ZHECAI_WORKERS": "1",
     }
+    environment.pop("ZHECAI_CONFIG", None)  # what it said is among the sources
     command = [sys.executable, "-m", "portal", "serve-on", str(listener.fileno())]
 
     def spawn() -> subprocess.Popen[bytes]:
@@ -233,6 +245,13 @@ async def _serve_processes(
     await _stop_all(processes)
 
 
+def _written(value: object) -> str:
+    """Write a setting as its variable takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _respawn(dead: subprocess.Popen[bytes], spawn: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
     process = spawn()
     log.error("service.process_died", pid=dead.pid, status=dead.returncode, started=process.pid)
@@ -243,4 +262,8 @@ async def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.terminate()
     for process in processes:
-        await asyncio.to_thread(process.wait, _GRACE_S + 5)
+        try:
+            await asyncio.to_thread(process.wait, _STOP_S)
+        except subprocess.TimeoutExpired:
+            log.error("service.process_killed", pid=process.pid)  # noqa: TRY400 - where it hangs, we cannot see
+            process.kill()

@@ -24,19 +24,23 @@ log = structlog.get_logger()
 
 async def run_worker(kernel: Kernel, jobs: tuple[Job, ...]) -> None:
     """Run ``jobs`` every ``TICK_S`` until cancelled; each returns how many things it fired."""
-    housekept_s = float("-inf")
+    again_s = dict.fromkeys((*jobs, _keep_house), float("-inf"))
     while True:
-        try:
-            for job in jobs:
-                while await job(kernel):
-                    pass
-            if kernel.clock.monotonic_s() - housekept_s > _HOUSEKEEPING_S:
-                await _keep_house(kernel)
-                housekept_s = kernel.clock.monotonic_s()
-        except Exception:
-            log.exception("worker.failed")
-            await asyncio.sleep(_REST_AFTER_FAILURE_S)
+        for job, due_s in again_s.items():
+            if kernel.clock.monotonic_s() >= due_s:
+                again_s[job] = kernel.clock.monotonic_s() + await _run(kernel, job)
         await asyncio.sleep(TICK_S)
+
+
+async def _run(kernel: Kernel, job: Job) -> float:
+    """Run one job until nothing is left for it; return how many seconds to leave it alone. One that fails rests."""
+    try:
+        while await job(kernel):
+            pass
+    except Exception:
+        log.exception("worker.failed", job=job.__qualname__)
+        return _REST_AFTER_FAILURE_S
+    return _HOUSEKEEPING_S if job is _keep_house else 0.0
 
 
 @contextlib.asynccontextmanager
@@ -50,10 +54,11 @@ async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _keep_house(kernel: Kernel) -> None:
+async def _keep_house(kernel: Kernel) -> int:
     """Measure the clock, forget old sessions and old answers."""
     offset_s = await kernel.skew.measure()
     log.debug("clock.measured", offset_s=round(offset_s, 6))
     await kernel.sessions.sweep()
     async with kernel.db.pool.acquire() as connection:
         await keys.forget(connection, kernel.clock.now() - _KEYS_KEPT)
+    return 0
