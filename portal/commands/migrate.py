@@ -2,7 +2,9 @@
 
 import argparse
 
+from alembic.util import CommandError
 from rich.console import Console
+from rich.markup import escape
 
 from kernel.clock import SystemClock
 from kernel.engines.embedded import EmbeddedEngines
@@ -27,7 +29,11 @@ def add(parsers: Parsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return run_loop(_migrate(settings_of(arguments), arguments))
+    try:
+        return run_loop(_migrate(settings_of(arguments), arguments))
+    except CommandError as error:  # a revision that does not exist
+        Console(stderr=True, highlight=False).print(f"[red]✗[/] {escape(str(error))}")
+        return 1
 
 
 async def _migrate(settings: Settings, arguments: argparse.Namespace) -> int:

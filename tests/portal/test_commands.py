@@ -1,0 +1,229 @@
+"""The command line against a site whose database and Redis are elsewhere."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+import pytest
+
+from kernel.clock import SystemClock
+from kernel.runtime import open_kernel
+from kernel.settings import Settings
+from portal.app import VERSION, load_actor
+from portal.cli import COMMANDS, main, parser
+from portal.migrate import newest_revision
+from registries.organisations.rules import Kind
+from tests.builders.registries import register
+
+
+class Site(NamedTuple):
+    """A database with a few organisations, and the command line."""
+
+    database_url: str
+    capture: pytest.CaptureFixture[str]
+
+    def says(self, *arguments: str) -> tuple[int, str]:
+        """Run a command; give its status and all it said, on one line."""
+        try:
+            status = main(arguments)
+        except SystemExit as misuse:
+            status = int(misuse.code or 0)
+        out, err = self.capture.readouterr()
+        return status, " ".join((out + err).split())
+
+    def tamper(self, statement: str) -> None:
+        async def run() -> None:
+            connection = await asyncpg.connect(self.database_url)
+            await connection.execute(statement)
+            await connection.close()
+
+        asyncio.run(run())
+
+
+@pytest.fixture
+def site(
+    postgres: Callable[[str], str],
+    template: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Site]:
+    name = f"{template}_site"
+    url = postgres(name)
+
+    async def admin(statement: str) -> None:
+        connection = await asyncpg.connect(postgres("postgres"))
+        await connection.execute(statement)
+        await connection.close()
+
+    async def fill() -> None:
+        settings = Settings()
+        async with open_kernel(
+            settings, SystemClock(), database_url=url, redis_url=redis_url, load_actor=load_actor
+        ) as kernel:
+            for number in (1, 2, 3):
+                await register(kernel, number, Kind.SUPPLIER)
+
+    asyncio.run(admin(f"create database {name} template {template}"))
+    asyncio.run(fill())
+    monkeypatch.setenv("ZHECAI_DATABASE_URL", url)
+    monkeypatch.setenv("ZHECAI_REDIS_URL", redis_url)
+    monkeypatch.setenv("COLUMNS", "200")
+    yield Site(url, capsys)
+    asyncio.run(admin(f"drop database {name} with (force)"))
+
+
+def test_verify_is_clean_on_what_only_we_have_written(site: Site) -> None:
+    status, said = site.says("verify")
+
+    assert (status, said) == (0, "✓ 3 streams with 3 entries: every state follows from the journal")
+
+
+def test_verify_names_what_was_tampered_with_and_fails(site: Site) -> None:
+    site.tamper("update organisations set name = '别的单位' where name = '测试单位2'")
+    site.tamper("insert into journal values ('ghost/1', 1, default, 'x', now(), '', '', '{}', sha256(''))")
+
+    status, said = site.says("verify")
+
+    assert status == 1
+    assert re.search(r"✗ organisation/[0-9a-f-]{36} at version 1: the state row differs: name is '别的单位'", said)
+    assert "✗ ghost/1 at version 1: no kind of stream has this name" in said
+    assert site.says("verify", "--kind", "order") == (
+        0,
+        "✓ 0 streams with 0 entries: every state follows from the journal",
+    )
+
+
+def test_verify_shows_a_page_of_differences_and_counts_the_rest(site: Site) -> None:
+    site.tamper(
+        "insert into journal (stream, version, kind, at, actor, origin, body, leaf) "
+        "select 'ghost/' || n, 1, 'x', now(), '', '', '{}', sha256('') from generate_series(1, 25) n"
+    )
+
+    status, said = site.says("verify")
+
+    assert (status, said.count("✗")) == (1, 20)
+    assert "… and 5 more" in said
+
+
+def test_migrate_says_where_the_schema_is_and_goes_down_and_up_again(site: Site) -> None:
+    newest = newest_revision()
+    assert site.says("migrate", "--status") == (0, f"at {newest}, newest is {newest}")
+    assert site.says("migrate", "--down", "0001") == (0, f"{newest} → 0001")
+    assert site.says("migrate", "--status") == (1, f"at 0001, newest is {newest}")
+    assert site.says("migrate", "--down", "base") == (0, "0001 → nothing")
+    assert site.says("migrate") == (0, f"nothing → {newest}")
+    assert site.says("migrate") == (0, f"{newest} → {newest}")
+
+
+def test_migrate_explains_a_revision_that_does_not_exist(site: Site) -> None:
+    status, said = site.says("migrate", "--down", "9999")
+
+    assert status == 1
+    assert "9999" in said
+    assert "Traceback" not in said
+
+
+def test_doctor_shows_every_setting_masks_secrets_and_says_where_they_come_from(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = site.database_url.partition("?")[2]
+    user = site.database_url.partition("://")[2].partition("@")[0].partition(":")[0]
+    database = site.database_url.partition("?")[0].rpartition("/")[2]
+    monkeypatch.setenv("ZHECAI_DATABASE_URL", f"postgresql://{user}:hunter2@/{database}?{host}")
+
+    status, said = site.says("doctor", "--port", "0")
+
+    assert "hunter2" not in said
+    assert f"postgresql://{user}:***@" in said
+    assert "│ database_url" in said
+    assert "environment" in said
+    assert "command line" in said
+    assert "✓ schema: " + newest_revision() in said
+    assert "✓ database: PostgreSQL" in said
+    assert "✓ clock: " in said
+    assert status in {0, 1}  # whether the pages are built and the disk has room is this machine's business
+
+
+def test_doctor_says_what_is_wrong(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZHECAI_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, said = site.says("doctor", "--port", str(port))
+
+    assert status == 1
+    assert "✗ port:" in said
+    assert str(port) in said
+    assert "✗ engines:" in said
+
+
+def test_serve_explains_a_port_that_is_taken(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, said = site.says("serve", "--port", str(port))
+
+    assert status == 1
+    assert "✗" in said
+    assert said.count(str(port)) >= 2  # in both languages
+    assert "Traceback" not in said
+
+
+def test_demo_does_not_empty_a_database_that_is_not_its_own(site: Site) -> None:
+    status, said = site.says("demo", "--fresh", "--port", "0")
+
+    assert status == 1
+    assert "ZHECAI_DATABASE_URL" in said
+    assert site.says("verify")[1].startswith("✓ 3 streams")
+
+
+def test_the_api_is_described_on_the_terminal_and_in_a_file(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["openapi"]) == 0
+    document = capfdbinary.readouterr().out
+    assert msgspec.json.decode(document)["info"]["version"] == VERSION
+    assert main(["openapi", "--out", str(tmp_path / "api.json")]) == 0
+    assert (tmp_path / "api.json").read_bytes() == document
+
+
+def test_a_setting_that_is_not_understood_is_misuse(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZHECAI_DATABSE_URL", "x")
+
+    status, said = site.says("verify")
+
+    assert status == 2
+    assert "did you mean ZHECAI_DATABASE_URL?" in said
+    assert site.says("fly")[0] == 2
+    assert site.says()[0] == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])
+def test_every_command_has_help_and_examples(command: object, capsys: pytest.CaptureFixture[str]) -> None:
+    name = {"imports": "import"}.get(
+        command.__name__.rpartition(".")[2],  # type: ignore[attr-defined]
+        command.__name__.rpartition(".")[2],  # type: ignore[attr-defined]
+    )
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args([name, "--help"])
+
+    said = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert f"zhecai {name}" in said.partition("examples:")[2]
+    assert len(said.partition("\n\n")[2].split(".")[0]) > 10
+
+
+def test_help_names_every_command_and_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["--version"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+    said = capsys.readouterr().out
+
+    assert f"zhecai {VERSION}" in said
+    for word in ("demo", "serve", "worker", "migrate", "doctor", "verify", "import", "openapi"):
+        assert f"\n    {word} " in said
+    assert "serve-on" not in said
