@@ -10,6 +10,9 @@ import msgspec
 LEAF_DOMAIN: Final = b"zhecai/journal/1"
 """Keeps a leaf from ever being taken for the hash of something else."""
 
+LEAF_BYTES: Final = 32
+"""SHA-256."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD: Final = struct.Struct(">qq")
 

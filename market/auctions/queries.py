@@ -1,8 +1,8 @@
 """
 Every statement about auctions.
 
-States travel by raw asyncpg: a batch of offers to fifty auctions is two statements, one for the auctions and one
-for the bidders' places, whatever the number of offers.
+States travel by raw asyncpg: a batch of offers to fifty auctions is one statement and one JSON text, whatever the
+number of offers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ from market.auctions.lifecycle import (
     evolve,
 )
 from market.auctions.rules import discloses_ranks, highest_allowed, rank
-from market.auctions.tables import auction_bidders, auctions
+from market.auctions.tables import auctions
 from registries.organisations.tables import organisations
 
 _STORED: Final = (
@@ -53,32 +53,21 @@ _STORED: Final = (
 """Fields of the state that are columns as they are."""
 
 _DERIVED: Final = (
-    "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidders", "best_fen", "next_due_at"
+    "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidder_ids",
+    "standings", "best_fen", "next_due_at",
 )  # fmt: skip
 _COLUMNS: Final = (*_STORED, *_DERIVED)
-_LOAD: Final = f"""
-select id, terms, admitted, {", ".join(_STORED)}, array(
-    select row(b.supplier_id, b.label, b.name, b.price_fen, b.received_at, b.version, b.key, b.offers)
-    from auction_bidders b where b.auction_id = auctions.id order by b.label) as places
-from auctions where id = any($1::uuid[])
-"""
+_LOAD: Final = f"select id, terms, admitted, standings, {', '.join(_STORED)} from auctions where id = any($1::uuid[])"
 _SAVE: Final = (
     f"insert into auctions ({', '.join(_COLUMNS)}) values ({', '.join(f'${n}' for n in range(1, len(_COLUMNS) + 1))}) "
     f"on conflict (id) do update set {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS if c != 'id')}"
 )
 _SAVE_OFFERS: Final = """
 update auctions a set version = u.version, closes_at = u.closes_at, next_due_at = u.closes_at,
-    extensions = u.extensions, offers = u.offers, bidders = u.bidders, best_fen = u.best_fen
-from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::bigint[])
-    as u(id, version, closes_at, extensions, offers, bidders, best_fen)
+    extensions = u.extensions, offers = u.offers, best_fen = u.best_fen, standings = u.standings
+from json_to_recordset($1::json) as u(id uuid, version bigint, closes_at timestamptz, extensions int, offers bigint,
+                                      best_fen bigint, standings jsonb)
 where a.id = u.id
-"""
-_SAVE_BIDDERS: Final = """
-insert into auction_bidders (auction_id, supplier_id, label, name, price_fen, received_at, version, key, offers)
-select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bigint[],
-                     $8::text[], $9::bigint[])
-on conflict (auction_id, supplier_id) do update set price_fen = excluded.price_fen,
-    received_at = excluded.received_at, version = excluded.version, key = excluded.key, offers = excluded.offers
 """
 _DUE: Final = """
 select id from auctions
@@ -93,15 +82,27 @@ order by version desc limit 1
 """
 
 _terms: Final = msgspec.json.Decoder(AuctionTerms).decode
+_standings: Final = msgspec.json.Decoder(dict[UUID, Standing]).decode
 _offered: Final = msgspec.json.Decoder(Offered).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
+class _OfferedRow(msgspec.Struct, frozen=True, gc=False):
+    """What offers change of an auction's row, as it travels."""
+
+    id: UUID
+    version: int
+    closes_at: datetime | None
+    extensions: int
+    offers: int
+    best_fen: int
+    standings: dict[UUID, Standing]
+
+
 async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Auction]]:
-    """Read states in one statement: two would see two moments, and a version would not be that of its bidders."""
     found: dict[UUID, Versioned[Auction]] = {}
     for row in await connection.fetch(_LOAD, ids):
-        places = {supplier_id: Standing(*place) for supplier_id, *place in row["places"]}
+        places = _standings(row["standings"])
         ladder = sorted(Rung(p.price_fen, p.received_at, p.version, supplier) for supplier, p in places.items())
         fields = {name: row[name] for name in _STORED}
         fields["stage"] = AuctionStage(row["stage"])
@@ -118,29 +119,30 @@ async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versi
 
 
 async def _save(connection: Connection, changes: Sequence[Change[Auction, Event]]) -> None:
-    """Write the rows of ``changes``: where only offers happened, only the columns that an offer changes."""
-    offered: list[Change[Auction, Event]] = []
+    """Write the rows of ``changes``: where those who have bid before did so again, only what that changes."""
+    offered: list[_OfferedRow] = []
     others: list[Change[Auction, Event]] = []
     for change in changes:
-        offers_only = change.before is not None and all(isinstance(e.event, Offered) for e in change.events)
-        (offered if offers_only else others).append(change)
+        if not _only_offers(change):
+            others.append(change)
+            continue
+        a = change.after
+        row = _OfferedRow(
+            change.id, change.version, a.closes_at, a.extensions, a.offers, a.ladder[0].price_fen, a.standings
+        )
+        offered.append(row)
     if others:
         await connection.executemany(_SAVE, [_row(change) for change in others])
     if offered:
-        rows = [
-            (c.id, c.version, a.closes_at, a.extensions, a.offers, len(a.standings), a.ladder[0].price_fen)
-            for c in offered
-            for a in (c.after,)
-        ]
-        await connection.execute(_SAVE_OFFERS, *(list(column) for column in zip(*rows, strict=True)))
-    places = [
-        (change.id, supplier_id, p.label, p.name, p.price_fen, p.received_at, p.version, p.key, p.offers)
-        for change in changes
-        for supplier_id in {e.event.supplier_id: None for e in change.events if isinstance(e.event, Offered)}
-        for p in (change.after.standings[supplier_id],)
-    ]
-    if places:
-        await connection.execute(_SAVE_BIDDERS, *(list(column) for column in zip(*places, strict=True)))
+        await connection.execute(_SAVE_OFFERS, _encode(offered).decode())
+
+
+def _only_offers(change: Change[Auction, Event]) -> bool:
+    return (
+        change.before is not None
+        and len(change.before.standings) == len(change.after.standings)
+        and all(isinstance(recorded.event, Offered) for recorded in change.events)
+    )
 
 
 def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
@@ -157,7 +159,8 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
         terms.ceiling_fen,
         terms.visibility.value,
         terms.starts_at,
-        len(after.standings),
+        list(after.standings),
+        _encode(after.standings).decode(),
         after.ladder[0].price_fen if after.ladder else None,
         falls_due[0] if falls_due else None,
     )
@@ -166,7 +169,6 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
 AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save, in_one=True)
 
 _a: Final = auctions.c
-_b: Final = auction_bidders.c
 
 
 class Scope(StrEnum):
@@ -335,7 +337,8 @@ async def find(
         sa.select(
             _a.id.label("auction_id"),
             *(_a.number, _a.title, _a.purchaser_id, _a.purchaser_name, _a.region, _a.stage, _a.starts_at),
-            *(_a.closes_at, _a.ceiling_fen, _a.visibility, _a.bidders, _a.offers, _a.created_at),
+            *(_a.closes_at, _a.ceiling_fen, _a.visibility, _a.offers, _a.created_at),
+            sa.func.cardinality(_a.bidder_ids).label("bidders"),
             *(_a.published_at, _a.ended_at, may_bid.label("admitted")),
             sa.case((disclosed, _a.best_fen)).label("best_fen"),
         )
@@ -361,8 +364,7 @@ def _within(scope: Scope, actor: Actor, own: Any, may_bid: Any) -> Iterable[sa.C
         case Scope.OPEN:
             return (_a.stage.in_(OPEN),)
         case Scope.MINE:
-            bid_in = sa.select(_b.auction_id).where(_b.supplier_id == actor.organisation_id)
-            return (own | _a.id.in_(bid_in),)
+            return (own | _a.bidder_ids.contains([actor.organisation_id]),)
         case Scope.INVITED:
             return (may_bid, _a.published_at.is_not(None))
         case Scope.ENDED:

@@ -1,4 +1,4 @@
-"""State rows of auctions, and of who bids in them."""
+"""State rows of auctions."""
 
 from typing import Final
 
@@ -33,7 +33,8 @@ auctions: Final = sa.Table(
     sa.Column("extensions", sa.Integer, nullable=False),
     sa.Column("short_extended", sa.Boolean, nullable=False),
     sa.Column("offers", sa.BigInteger, nullable=False),
-    sa.Column("bidders", sa.Integer, nullable=False),
+    sa.Column("bidder_ids", ARRAY(sa.Uuid), nullable=False),
+    sa.Column("standings", JSONB, nullable=False),
     sa.Column("best_fen", sa.BigInteger),
     sa.Column("awarded_to", sa.Uuid),
     sa.Column("ended_at", sa.TIMESTAMP(timezone=True)),
@@ -44,7 +45,7 @@ auctions: Final = sa.Table(
     sa.CheckConstraint(f"stage IN ({_STAGES})", name="stage_known"),
     sa.CheckConstraint("visibility IN ('rank', 'best', 'both')", name="visibility_known"),
     sa.CheckConstraint("ceiling_fen > 0 AND best_fen > 0 AND best_fen <= ceiling_fen", name="best_within_ceiling"),
-    sa.CheckConstraint("bidders >= 0 AND offers >= bidders", name="offers_of_bidders"),
+    sa.CheckConstraint("offers >= cardinality(bidder_ids)", name="offers_of_bidders"),
     sa.CheckConstraint("stage NOT IN ('live', 'closed') OR closes_at IS NOT NULL", name="live_closes"),
     sa.CheckConstraint("(stage = 'paused') = (remaining_ms IS NOT NULL) OR stage = 'failed'", name="paused_remains"),
     sa.CheckConstraint("(stage IN ('published', 'live')) = (next_due_at IS NOT NULL)", name="open_falls_due"),
@@ -53,29 +54,11 @@ auctions: Final = sa.Table(
     sa.Index("ix_auctions_purchaser_id_id", "purchaser_id", "id"),
     sa.Index("ix_auctions_stage_id", "stage", "id"),
     sa.Index("ix_auctions_admitted", "admitted", postgresql_using="gin"),
+    sa.Index("ix_auctions_bidder_ids", "bidder_ids", postgresql_using="gin"),
     postgresql_with={"fillfactor": 60},
 )
-"""``next_due_at`` is when the auction starts or closes by itself; an offer changes no other indexed column."""
-
-auction_bidders: Final = sa.Table(
-    "auction_bidders",
-    metadata,
-    sa.Column("auction_id", sa.Uuid, sa.ForeignKey("auctions.id"), nullable=False),
-    sa.Column("supplier_id", sa.Uuid, nullable=False, index=True),
-    sa.Column("label", sa.Integer, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("price_fen", sa.BigInteger, nullable=False),
-    sa.Column("received_at", sa.TIMESTAMP(timezone=True), nullable=False),
-    sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("offers", sa.BigInteger, nullable=False),
-    sa.PrimaryKeyConstraint("auction_id", "supplier_id"),
-    sa.UniqueConstraint("auction_id", "label"),
-    sa.CheckConstraint("label > 0", name="label_positive"),
-    sa.CheckConstraint("price_fen > 0", name="price_positive"),
-    sa.CheckConstraint("version > 0", name="version_positive"),
-    sa.CheckConstraint("offers > 0", name="offers_positive"),
-    sa.CheckConstraint("length(key) BETWEEN 1 AND 64", name="key_length"),
-    postgresql_with={"fillfactor": 60},
-)
-"""Each bidder's last accepted offer."""
+"""
+``standings`` holds each bidder's place (label, name, last offer): one document, so that an offer touches one row
+(ADR-0015). ``next_due_at`` is when the auction starts or closes by itself; but for it an offer by somebody who has
+bid before changes no indexed column.
+"""
