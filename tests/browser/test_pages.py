@@ -123,6 +123,17 @@ async def test_who_is_not_logged_in_comes_back_after_the_login(visit: Visit) -> 
     await expect(page.get_by_role("heading", name="预算指标")).to_be_visible()
 
 
+async def test_a_session_that_has_ended_leads_back_after_the_login(visit: Visit) -> None:
+    visitor = await visit("purchaser2", expected=("401",))
+    page = await visitor.go("/catalogue")
+
+    await page.context.clear_cookies()
+    await page.get_by_role("navigation", name="主导航").get_by_role("link", name="订单").click()
+
+    await expect(page).to_have_url(f"{visitor.url}/login?next=/orders")
+    await expect(page.get_by_text("登录已失效")).to_be_visible()
+
+
 async def test_a_wrong_password_is_said(visit: Visit) -> None:
     visitor = await visit(expected=("401",))
     page = await visitor.go("/login")

@@ -9,6 +9,8 @@ export default {
   price: "Unit price (CNY)",
   priceMin: "Lowest price",
   priceMax: "Highest price",
+  min: "Min",
+  max: "Max",
   priceApply: "Apply prices",
   region: "Delivers to",
   anyRegion: "Any region",

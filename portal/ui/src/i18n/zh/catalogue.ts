@@ -9,6 +9,8 @@ export default {
   price: "单价（元）",
   priceMin: "最低单价",
   priceMax: "最高单价",
+  min: "最低",
+  max: "最高",
   priceApply: "应用价格",
   region: "可配送至",
   anyRegion: "不限区域",
