@@ -4,9 +4,9 @@ import type { components } from "./schema";
 
 type Shapes = components["schemas"];
 
-export type Stage = Shapes["market.auctions.lifecycle.Stage"];
+export type Stage = Shapes["AuctionStage"];
 export type Visibility = Shapes["Visibility"];
-export type Step = Shapes["market.auctions.lifecycle.Step"];
+export type Step = Shapes["MinimumStep"];
 export type Extension = Shapes["Extension"];
 export type HallTerms = Shapes["HallTerms"];
 export type Place = Shapes["HallPlace"];

@@ -413,23 +413,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/orders/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Preview a cart: the split by supplier, and all problems / 下单预览 */
-        post: operations["preview_orders"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/orders": {
         parameters: {
             query?: never;
@@ -442,6 +425,23 @@ export interface paths {
         put?: never;
         /** Place a cart: one order per supplier, all or none / 直接订购 */
         post: operations["place_orders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/orders/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Preview a cart: the split by supplier, and all problems / 下单预览 */
+        post: operations["preview_orders"];
         delete?: never;
         options?: never;
         head?: never;
@@ -839,8 +839,8 @@ export interface components {
             purchaser_id: string;
             purchaser_name: string;
             region: string;
-            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
-            terms: components["schemas"]["market.auctions.lifecycle.Terms"];
+            stage: components["schemas"]["AuctionStage"];
+            terms: components["schemas"]["AuctionTerms"];
             created_at: string;
             published_at: string | null;
             closes_at: string | null;
@@ -862,6 +862,32 @@ export interface components {
             server_at: string;
         };
         /**
+         * AuctionDone
+         * @description Where an auction stands after an act.
+         */
+        AuctionDone: {
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            version: number;
+            stage: components["schemas"]["AuctionStage"];
+        };
+        /**
+         * AuctionReasonIn
+         * @description Why: everybody can read it in the record.
+         */
+        AuctionReasonIn: {
+            reason: string;
+        };
+        /**
+         * AuctionRemarkIn
+         * @description A remark for the record, if any.
+         */
+        AuctionRemarkIn: {
+            /** @default  */
+            reason?: string;
+        };
+        /**
          * AuctionRow
          * @description An auction as lists show it.
          *
@@ -877,7 +903,7 @@ export interface components {
             purchaser_id: string;
             purchaser_name: string;
             region: string;
-            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
+            stage: components["schemas"]["AuctionStage"];
             starts_at: string;
             closes_at: string | null;
             ceiling_fen: number;
@@ -889,6 +915,56 @@ export interface components {
             created_at: string;
             published_at: string | null;
             ended_at: string | null;
+        };
+        /**
+         * AuctionStage
+         * @description Where an auction stands.
+         * @enum {unknown}
+         */
+        AuctionStage: "awarded" | "closed" | "draft" | "failed" | "live" | "paused" | "published";
+        /**
+         * AuctionTerms
+         * @description What the purchaser lays down before publication; frozen from then on. Prices are for the whole.
+         *
+         *     Admission by agreement is by one package of it, or by any where ``agreement_package`` is empty.
+         */
+        AuctionTerms: {
+            title: string;
+            items: components["schemas"]["Item"][];
+            ceiling_fen: number;
+            step: components["schemas"]["MinimumStep"];
+            /** Format: date-time */
+            starts_at: string;
+            duration_s: number;
+            /** @default own */
+            step_from?: components["schemas"]["StepFrom"];
+            /**
+             * @default {
+             *       "window_s": 180,
+             *       "extend_by_s": 180,
+             *       "extensions_max": 20,
+             *       "extend_from": "offer"
+             *     }
+             */
+            extension?: components["schemas"]["Extension"];
+            /** @default both */
+            visibility?: components["schemas"]["Visibility"];
+            /** @default invited */
+            admission?: components["schemas"]["Admission"];
+            /** @default [] */
+            invited?: string[];
+            /** @default null */
+            agreement_id?: string | null;
+            /** @default null */
+            agreement_package?: number | null;
+            /** @default 3 */
+            bidders_min?: number;
+            /** @default 300 */
+            short_extension_s?: number;
+            /** @default fail */
+            shortfall?: components["schemas"]["Shortfall"];
+            /** @default  */
+            note?: string;
         };
         /**
          * BrandFacet
@@ -978,17 +1054,6 @@ export interface components {
         DemoAccounts: {
             items: components["schemas"]["ActorOut"][];
             password: string;
-        };
-        /**
-         * Done
-         * @description Where an auction stands after an act.
-         */
-        Done: {
-            /** Format: uuid */
-            auction_id: string;
-            number: string;
-            version: number;
-            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
         };
         /**
          * ExtendFrom
@@ -1126,7 +1191,7 @@ export interface components {
          * @description Where things stand. ``ladder`` is absent where ranks may not be seen, and ends after ``LADDER_MAX`` places.
          */
         HallScene: {
-            stage: components["schemas"]["market.auctions.lifecycle.Stage"];
+            stage: components["schemas"]["AuctionStage"];
             bidders: number;
             offers: number;
             extensions: number;
@@ -1177,7 +1242,7 @@ export interface components {
             starts_at: string;
             duration_s: number;
             ceiling_fen: number;
-            step: components["schemas"]["market.auctions.lifecycle.Step"];
+            step: components["schemas"]["MinimumStep"];
             step_from: components["schemas"]["StepFrom"];
             extension: components["schemas"]["Extension"];
             visibility: components["schemas"]["Visibility"];
@@ -1269,6 +1334,16 @@ export interface components {
         LoginIn: {
             login: string;
             password: string;
+        };
+        /**
+         * MinimumStep
+         * @description The least reduction (最小降幅): an amount in fen, or a ratio in basis points of the price undercut.
+         */
+        MinimumStep: {
+            /** @default null */
+            amount_fen?: number | null;
+            /** @default null */
+            ratio_bp?: number | null;
         };
         /**
          * Moment
@@ -1377,15 +1452,15 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             version: number;
-            stage: components["schemas"]["market.orders.lifecycle.Stage"];
+            stage: components["schemas"]["Stage"];
             placed_at: string;
             changed_at: string;
             reason: string;
             ended_by: components["schemas"]["Side"] | null;
             carrier: string;
             tracking: string;
-            terms: components["schemas"]["market.orders.lifecycle.Terms"];
-            steps: components["schemas"]["market.orders.lifecycle.Step"][];
+            terms: components["schemas"]["Terms"];
+            steps: components["schemas"]["Step"][];
             timeline: components["schemas"]["Moment"][];
         };
         /**
@@ -1430,7 +1505,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             number: string;
-            stage: components["schemas"]["market.orders.lifecycle.Stage"];
+            stage: components["schemas"]["Stage"];
             /** Format: uuid */
             purchaser_id: string;
             purchaser_name: string;
@@ -1805,14 +1880,6 @@ export interface components {
             regions: string[];
         };
         /**
-         * RemarkIn
-         * @description A remark for the record, if any.
-         */
-        RemarkIn: {
-            /** @default  */
-            reason?: string;
-        };
-        /**
          * Role
          * @description What somebody acts as. One account may have several.
          * @enum {unknown}
@@ -1862,6 +1929,12 @@ export interface components {
          */
         Sort: "-price" | "name" | "newest" | "price" | "relevance";
         /**
+         * Stage
+         * @description Where an order stands.
+         * @enum {unknown}
+         */
+        Stage: "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
+        /**
          * Stated
          * @description An attribute with its value as people read it.
          */
@@ -1870,6 +1943,12 @@ export interface components {
             name: string;
             text: string;
         };
+        /**
+         * Step
+         * @description What moves an order from one stage to the next.
+         * @enum {unknown}
+         */
+        Step: "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
         /**
          * StepFrom
          * @description Which price an offer must undercut by the step.
@@ -1888,7 +1967,7 @@ export interface components {
         Stepped: {
             /** Format: uuid */
             order_id: string;
-            stage: components["schemas"]["market.orders.lifecycle.Stage"];
+            stage: components["schemas"]["Stage"];
         };
         /**
          * Subject
@@ -1923,6 +2002,32 @@ export interface components {
             version: string;
             now: string;
             demo: boolean;
+        };
+        /**
+         * Terms
+         * @description All that an order froze when it was placed; ``region`` is where to deliver, ``year`` the fiscal year.
+         */
+        Terms: {
+            number: string;
+            /** Format: uuid */
+            purchaser_id: string;
+            purchaser_name: string;
+            purchaser_region: string;
+            /** Format: uuid */
+            supplier_id: string;
+            supplier_name: string;
+            /** Format: uuid */
+            budget_line_id: string;
+            budget_line_number: string;
+            year: number;
+            region: string;
+            address: string;
+            contact: string;
+            phone: string;
+            note: string;
+            total_fen: number;
+            lines: components["schemas"]["OrderLine"][];
+            limits: components["schemas"]["LimitApplied"][];
         };
         /**
          * Visibility
@@ -1973,73 +2078,6 @@ export interface components {
          */
         "kernel.live.audience.Standing": "bidder" | "host" | "public";
         /**
-         * ReasonIn
-         * @description Why: everybody can read it in the record.
-         */
-        "market.auctions.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Stage
-         * @description Where an auction stands.
-         * @enum {unknown}
-         */
-        "market.auctions.lifecycle.Stage": "awarded" | "closed" | "draft" | "failed" | "live" | "paused" | "published";
-        /**
-         * Step
-         * @description The least reduction (最小降幅): an amount in fen, or a ratio in basis points of the price undercut.
-         */
-        "market.auctions.lifecycle.Step": {
-            /** @default null */
-            amount_fen?: number | null;
-            /** @default null */
-            ratio_bp?: number | null;
-        };
-        /**
-         * Terms
-         * @description What the purchaser lays down before publication; frozen from then on. Prices are for the whole.
-         *
-         *     Admission by agreement is by one package of it, or by any where ``agreement_package`` is empty.
-         */
-        "market.auctions.lifecycle.Terms": {
-            title: string;
-            items: components["schemas"]["Item"][];
-            ceiling_fen: number;
-            step: components["schemas"]["market.auctions.lifecycle.Step"];
-            /** Format: date-time */
-            starts_at: string;
-            duration_s: number;
-            /** @default own */
-            step_from?: components["schemas"]["StepFrom"];
-            /**
-             * @default {
-             *       "window_s": 180,
-             *       "extend_by_s": 180,
-             *       "extensions_max": 20,
-             *       "extend_from": "offer"
-             *     }
-             */
-            extension?: components["schemas"]["Extension"];
-            /** @default both */
-            visibility?: components["schemas"]["Visibility"];
-            /** @default invited */
-            admission?: components["schemas"]["Admission"];
-            /** @default [] */
-            invited?: string[];
-            /** @default null */
-            agreement_id?: string | null;
-            /** @default null */
-            agreement_package?: number | null;
-            /** @default 3 */
-            bidders_min?: number;
-            /** @default 300 */
-            short_extension_s?: number;
-            /** @default fail */
-            shortfall?: components["schemas"]["Shortfall"];
-            /** @default  */
-            note?: string;
-        };
-        /**
          * Standing
          * @description Where a placement stands against one limit; amounts in fen.
          *
@@ -2063,44 +2101,6 @@ export interface components {
          */
         "market.orders.api.ReasonIn": {
             reason: string;
-        };
-        /**
-         * Stage
-         * @description Where an order stands.
-         * @enum {unknown}
-         */
-        "market.orders.lifecycle.Stage": "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
-        /**
-         * Step
-         * @description What moves an order from one stage to the next.
-         * @enum {unknown}
-         */
-        "market.orders.lifecycle.Step": "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
-        /**
-         * Terms
-         * @description All that an order froze when it was placed; ``region`` is where to deliver, ``year`` the fiscal year.
-         */
-        "market.orders.lifecycle.Terms": {
-            number: string;
-            /** Format: uuid */
-            purchaser_id: string;
-            purchaser_name: string;
-            purchaser_region: string;
-            /** Format: uuid */
-            supplier_id: string;
-            supplier_name: string;
-            /** Format: uuid */
-            budget_line_id: string;
-            budget_line_number: string;
-            year: number;
-            region: string;
-            address: string;
-            contact: string;
-            phone: string;
-            note: string;
-            total_fen: number;
-            lines: components["schemas"]["OrderLine"][];
-            limits: components["schemas"]["LimitApplied"][];
         };
         /**
          * Status
@@ -2315,6 +2315,15 @@ export interface operations {
             };
             /** @description forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3290,7 +3299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description refused */
+            /** @description conflict, refused */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3390,7 +3399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description refused */
+            /** @description conflict, refused */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3490,7 +3499,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description refused */
+            /** @description conflict, refused */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3577,8 +3586,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description refused */
+            /** @description conflict, refused */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3668,86 +3686,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description refused */
+            /** @description conflict, refused */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description too-large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
-    preview_orders: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PreviewIn"];
-            };
-        };
-        responses: {
-            /** @description Preview a cart: the split by supplier, and all problems / 下单预览 */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Preview"];
-                };
-            };
-            /** @description unreadable */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description unauthenticated */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            /** @description forbidden */
-            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3788,7 +3728,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
+                stage?: components["schemas"]["Stage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -3937,11 +3877,89 @@ export interface operations {
             };
         };
     };
+    preview_orders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewIn"];
+            };
+        };
+        responses: {
+            /** @description Preview a cart: the split by supplier, and all problems / 下单预览 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     export_orders: {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
+                stage?: components["schemas"]["Stage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -4670,7 +4688,7 @@ export interface operations {
         parameters: {
             query?: {
                 scope?: components["schemas"]["Scope"];
-                stage?: components["schemas"]["market.auctions.lifecycle.Stage"] | null;
+                stage?: components["schemas"]["AuctionStage"] | null;
                 q?: string;
                 cursor?: string | null;
                 limit?: number;
@@ -4730,7 +4748,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.auctions.lifecycle.Terms"];
+                "application/json": components["schemas"]["AuctionTerms"];
             };
         };
         responses: {
@@ -4740,7 +4758,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
@@ -4879,7 +4897,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.auctions.lifecycle.Terms"];
+                "application/json": components["schemas"]["AuctionTerms"];
             };
         };
         responses: {
@@ -4889,7 +4907,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
@@ -5055,7 +5073,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unauthenticated */
@@ -5087,6 +5105,15 @@ export interface operations {
             };
             /** @description conflict, refused */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5127,7 +5154,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.auctions.api.ReasonIn"];
+                "application/json": components["schemas"]["AuctionReasonIn"];
             };
         };
         responses: {
@@ -5137,7 +5164,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
@@ -5227,7 +5254,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.auctions.api.ReasonIn"];
+                "application/json": components["schemas"]["AuctionReasonIn"];
             };
         };
         responses: {
@@ -5237,7 +5264,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
@@ -5327,7 +5354,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RemarkIn"];
+                "application/json": components["schemas"]["AuctionRemarkIn"];
             };
         };
         responses: {
@@ -5337,7 +5364,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
@@ -5427,7 +5454,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RemarkIn"];
+                "application/json": components["schemas"]["AuctionRemarkIn"];
             };
         };
         responses: {
@@ -5437,7 +5464,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
@@ -5527,7 +5554,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.auctions.api.ReasonIn"];
+                "application/json": components["schemas"]["AuctionReasonIn"];
             };
         };
         responses: {
@@ -5537,7 +5564,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["AuctionDone"];
                 };
             };
             /** @description unreadable */
