@@ -170,7 +170,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: Annotated[str, Meta(max_length=20)] = ""
     spec: _Text = ""
     product_id: UUID | None = None
-    product_version: int | None = None
+    product_version: Annotated[int, Meta(ge=1, le=10**9)] | None = None
 
 
 class AuctionTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,7 +192,7 @@ class AuctionTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admission: Admission = Admission.INVITED
     invited: Annotated[tuple[UUID, ...], Meta(max_length=1_000)] = ()
     agreement_id: UUID | None = None
-    agreement_package: int | None = None
+    agreement_package: Annotated[int, Meta(ge=1, le=10**4)] | None = None
     bidders_min: Annotated[int, Meta(ge=1, le=100)] = 3
     short_extension_s: Annotated[int, Meta(ge=0, le=7 * 86_400)] = 300
     shortfall: Shortfall = Shortfall.FAIL
