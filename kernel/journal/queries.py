@@ -1,8 +1,7 @@
 """Every statement on the journal. Raw asyncpg: a batch is one round trip whatever its size."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
@@ -50,9 +49,6 @@ select {_COLUMNS} from journal join unnest($1::text[], $2::bigint[]) as s(name, 
 on stream = s.name and version > s.after order by stream, version
 """
 _LEAF: Final = "select leaf from journal where stream = $1 and version = $2"
-_STREAMS: Final = """
-select distinct stream from journal where stream > $1 and stream like $2 || '/%' order by stream limit $3
-"""
 
 
 def _entry(row: Sequence[object]) -> Entry:
@@ -130,11 +126,3 @@ async def leaf(connection: Connection, stream: str, version: int) -> bytes | Non
     """Read the leaf of one entry: it tells whether a commit whose answer was lost did happen."""
     found: bytes | None = await connection.fetchval(_LEAF, stream, version)
     return found
-
-
-async def stream_ids(connection: Connection, kind: str, *, page: int = 5_000) -> AsyncIterator[list[UUID]]:
-    """Walk the ids of all streams of a kind, in pages."""
-    last = ""
-    while rows := await connection.fetch(_STREAMS, last, kind, page):
-        last = rows[-1][0]
-        yield [UUID(row[0].split("/", 1)[1]) for row in rows]
