@@ -1,10 +1,13 @@
 """The command line: ``zhecai COMMAND``, each command with help and examples."""
 
 import argparse
+import socket
 import sys
 from collections.abc import Sequence
 
+import asyncpg
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from kernel.engines.errors import EngineError
 from kernel.log import configure_logging
@@ -14,6 +17,9 @@ from portal.app import VERSION
 from portal.commands import bench, demo, doctor, imports, migrate, openapi, scenario, serve, verify, worker
 
 COMMANDS = (demo, serve, worker, migrate, doctor, verify, scenario, imports, bench, openapi)
+
+_AWAY = (ConnectionError, TimeoutError, socket.gaierror, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
+"""An engine that the settings name does not answer, or does not let us in."""
 
 _FAILED = 1
 _MISUSED = 2
@@ -44,8 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         errors.print("[red]✗[/]", *error.detail, sep="\n  ")
         return _MISUSED
-    except (EngineError, Problem) as error:
+    except EngineError as error:
         errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        errors.print(error.log, markup=False, end="")
+        return _FAILED
+    except Problem as error:
+        errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        return _FAILED
+    except _AWAY as error:
+        errors.print("[red]✗[/]", "数据库或 Redis 无法使用，请检查其地址、口令和权限：", sep="\n  ")
+        errors.print("  The database or the Redis cannot be used; check its address, password and rights:")
+        errors.print(f"  {getattr(error, 'orig', None) or error}", markup=False)
         return _FAILED
     except KeyboardInterrupt:
         return 130

@@ -107,23 +107,34 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
 
 async def serve(settings: Settings, *, ready: Callable[[Kernel, str], Any] | None = None) -> None:
     """Run the service until it is told to stop (SIGINT, SIGTERM)."""
-    listener = listen(settings)
     stop = stop_event()
-    async with engines_up(settings) as (database_url, redis_url):
-        if settings.workers > 1:
-            await _serve_processes(settings, listener, (database_url, redis_url), stop)
-            return
-        async with (
-            open_kernel(
-                settings, SystemClock(), database_url=database_url, redis_url=redis_url, load_actor=load_actor
-            ) as kernel,
-            service_up(kernel, listener) as url,
-        ):
-            log.info("service.ready", url=url)
-            if ready:
-                ready(kernel, url)
-            await stop.wait()
-            log.info("service.stopping")
+    with listen(settings) as listener:
+        async with engines_up(settings) as addresses:
+            await _serve_with(settings, listener, addresses, stop, ready)
+
+
+async def _serve_with(
+    settings: Settings,
+    listener: socket.socket,
+    addresses: tuple[str, str],
+    stop: asyncio.Event,
+    ready: Callable[[Kernel, str], Any] | None,
+) -> None:
+    if settings.workers > 1:
+        await _serve_processes(settings, listener, addresses, stop)
+        return
+    database_url, redis_url = addresses
+    async with (
+        open_kernel(
+            settings, SystemClock(), database_url=database_url, redis_url=redis_url, load_actor=load_actor
+        ) as kernel,
+        service_up(kernel, listener) as url,
+    ):
+        log.info("service.ready", url=url)
+        if ready:
+            ready(kernel, url)
+        await stop.wait()
+        log.info("service.stopping")
 
 
 async def serve_on(settings: Settings, descriptor: int) -> None:

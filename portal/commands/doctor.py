@@ -6,8 +6,10 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+import asyncpg
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from kernel.clock import SystemClock
 from kernel.db.database import Database
@@ -87,6 +89,6 @@ async def _engines(settings: Settings) -> list[Check]:
                 await database.close()
     except EngineError as error:
         found.append((False, "engines", " ".join(error.detail)))
-    except OSError as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         found.append((False, "engines", f"{error}"))
     return found
