@@ -5,15 +5,20 @@ ASGI frames and wakes a task for every message of every connection. A hall shows
 tens of thousands of offers a second, so this subclass of uvicorn's sans-I/O protocol adds an ASGI extension,
 ``zhecai.wire``: frames are built once and written to each transport, and incoming messages are handed to a function.
 Handshake, pings, closing and limits stay uvicorn's.
+
+Cost of a message that comes in: 2.5 µs, where the general parser and its events take 9; see ``bench/micro/wire.py``.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, where there is one
+from websockets.protocol import State
 
 EXTENSION: Final = "zhecai.wire"
 _TEXT_FINAL: Final = 0x81
+_MASKED: Final = 0x80
 _LEN_7_BITS: Final = 126
 _LEN_16_BITS: Final = 1 << 16
 
@@ -76,6 +81,8 @@ class WireProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol with a :class:`Wire` in the scope's extensions."""
 
     sink: Sink | None = None
+    _rest: bytes | None = None
+    """The beginning of a frame whose end has not come yet; ``None`` while the general parser gets everything."""
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -91,12 +98,17 @@ class WireProtocol(WebSocketsSansIOProtocol):
                 sink(event.get("bytes") or (event.get("text") or "").encode())
             else:
                 self.queue.put_nowait(event)
+        if not self.conn.reader.buffer:  # else the parser is inside of a frame
+            self._rest = b""
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._rest is None:
+            super().data_received(data)
+        else:
+            self._split(self._rest + data if self._rest else data)
         if self.sink is not None and self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
             Wire(self).close(TRY_AGAIN_LATER, "you send more than you read")
 
@@ -108,3 +120,35 @@ class WireProtocol(WebSocketsSansIOProtocol):
         self.frames = []
         if not self.close_sent:
             self.sink(bytes(data))
+
+    def _split(self, data: bytes) -> None:
+        """
+        Hand whole text messages to the sink, and every other frame, whole, to the general parser.
+
+        What is longer than the limit or not masked is left to the parser from there on: it knows how to refuse it.
+
+        Source: RFC 6455 section 5.2.
+        """
+        assert self.sink is not None
+        start, end = 0, len(data)
+        while end - start >= 2:  # noqa: PLR2004 - the shortest head
+            size, body = data[start + 1] ^ _MASKED, start + 6
+            if size == _LEN_7_BITS:
+                if end - start < 4:  # noqa: PLR2004 - the head with a length of 16 bits
+                    break
+                size, body = int.from_bytes(data[start + 2 : start + 4]), start + 8
+            elif size > _LEN_7_BITS:
+                size = _LEN_16_BITS
+            if size > self.config.ws_max_size:
+                self._rest = None
+                super().data_received(data[start:])
+                return
+            stop = body + size
+            if stop > end:
+                break
+            if data[start] == _TEXT_FINAL and self.conn.current_size is None and self.conn.state is State.OPEN:
+                self.sink(apply_mask(data[body:stop], data[body - 4 : body]))
+            else:
+                super().data_received(data[start:stop])
+            start = stop
+        self._rest = data[start:]

@@ -1,6 +1,7 @@
 """The wire against a real client of the protocol."""
 
 import asyncio
+import socket as sockets
 from collections.abc import AsyncIterator
 
 import pytest
@@ -127,3 +128,116 @@ async def test_whoever_floods_and_does_not_read_is_cut_off_and_others_do_not_not
         assert await other.recv() == "well"
     assert sent > UNREAD_BYTES_MAX
     writer.close()
+
+
+def masked_frame(payload: bytes, opcode: int = 0x81) -> bytes:
+    mask = b"\x01\x02\x03\x04"
+    size = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+    return bytes([opcode]) + size + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+
+async def raw_connection(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = url.removeprefix("ws://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    writer.write(masked_frame(b"first"))
+    assert await reader.readexactly(7) == text_frame(b"first")  # from now on somebody listens
+    return reader, writer
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5, 7, 131, 1_000])
+async def test_messages_that_arrive_in_pieces_or_together_come_out_whole(url: str, at_once: int) -> None:
+    reader, writer = await raw_connection(url)
+    messages = [b"a", b"", b"b" * 125, b"c" * 126, b"d" * 300]
+    data = masked_frame(b"ping", 0x89).join(masked_frame(message) for message in messages)
+    for start in range(0, len(data), at_once):
+        writer.write(data[start : start + at_once])
+        await asyncio.sleep(0)
+    expected = [text_frame(message) for message in messages]
+    pong = b"\x8a\x04ping"
+
+    assert await reader.readexactly(len(pong.join(expected))) == pong.join(expected)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"\x81\x02hi",  # not masked
+        masked_frame(b"one", 0x01) + masked_frame(b"two"),  # a message inside of another's fragments
+        masked_frame(b"x", 0xC1),  # a reserved bit
+        b"\x81\xff" + (1 << 40).to_bytes(8) + b"mask",  # far too long
+        masked_frame(b"x", 0x83),  # no such opcode
+    ],
+)
+async def test_a_frame_against_the_protocol_ends_the_connection(url: str, wrong: bytes) -> None:
+    reader, writer = await raw_connection(url)
+    writer.write(masked_frame(b"good") + wrong)
+
+    rest = await asyncio.wait_for(reader.read(), 10)
+
+    assert rest.startswith(text_frame(b"good"))
+    assert rest[6] == 0x88  # a close frame, and nothing that was wrong came out
+    assert rest[8:10] in {(1002).to_bytes(2), (1009).to_bytes(2)}
+    writer.close()
+
+
+def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
+    """Write a frame as a client does: masked."""
+    mask = b"\x37\xfa\x21\x3d"
+    head = bytes([opcode | (0x80 if final else 0)])
+    size = len(payload)
+    head += bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2)
+    return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+
+
+TEXT, BINARY, CONTINUED, PING = 1, 2, 0, 9
+SAID = (
+    frame(TEXT, b"one")
+    + frame(TEXT, b"")
+    + frame(BINARY, b"\x00\xff")
+    + frame(TEXT, b"x" * 125)
+    + frame(TEXT, b"y" * 126)
+    + frame(PING, b"p")
+    + frame(TEXT, b"in ", final=False)
+    + frame(PING, b"q")
+    + frame(CONTINUED, b"three ", final=False)
+    + frame(CONTINUED, b"parts")
+    + frame(TEXT, "采购".encode() * 300)
+    + frame(TEXT, b"last")
+)
+HEARD = [b"one", b"", b"\x00\xff", b"x" * 125, b"y" * 126, b"in three parts", "采购".encode() * 300, b"last"]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64, 131, 4_096])
+@pytest.mark.parametrize("word", ["echo", "late"])
+async def test_however_the_network_cuts_the_bytes_the_messages_are_the_same(url: str, chunk: int, word: str) -> None:
+    host, port = url.removeprefix("ws://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.get_extra_info("socket").setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+    writer.write(
+        f"GET /{word} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    for start in range(0, len(SAID), chunk):
+        writer.write(SAID[start : start + chunk])
+        await asyncio.sleep(0)
+    heard: list[bytes] = []
+    async with asyncio.timeout(20):
+        while len(heard) < len(HEARD):
+            opcode, size = await reader.readexactly(2)
+            if size == 126:
+                size = int.from_bytes(await reader.readexactly(2))
+            payload = await reader.readexactly(size)
+            if opcode == 0x81:
+                heard.append(payload)
+            else:
+                assert (opcode, payload) in {(0x8A, b"p"), (0x8A, b"q")}
+    writer.close()
+
+    assert heard == HEARD
