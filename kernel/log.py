@@ -1,5 +1,6 @@
 """Logs are events with fields: JSON lines for machines, colours for a terminal. One line a request."""
 
+import contextlib
 import logging
 import sys
 from typing import Any, Final
@@ -8,6 +9,24 @@ import msgspec
 import structlog
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Stderr:
+    """Standard error as it is now. What it cannot take is lost: a log that nobody reads must not stop the service."""
+
+    def write(self, said: str | bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if isinstance(said, bytes):
+                sys.stderr.buffer.write(said)
+            else:
+                sys.stderr.write(said)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
+_STDERR: Final[Any] = _Stderr()
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -25,10 +44,10 @@ def configure_logging(level: str, form: str) -> None:
     factory: Any
     if console:
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))  # no locals
-        factory = structlog.WriteLoggerFactory(file=sys.stderr)
+        factory = structlog.WriteLoggerFactory(file=_STDERR)
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
-        factory = structlog.BytesLoggerFactory(file=sys.stderr.buffer)
+        factory = structlog.BytesLoggerFactory(file=_STDERR)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),

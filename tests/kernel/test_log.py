@@ -1,5 +1,6 @@
 """Logs in a process of its own: what is set up once cannot be set up for one test."""
 
+import os
 import subprocess
 import sys
 from uuid import UUID
@@ -48,3 +49,13 @@ def test_no_form_of_the_log_shows_what_a_failed_function_had_in_its_variables() 
         said = logged("info", form)
         assert "request.failed" in said
         assert "hunter2" not in said
+
+
+def test_a_log_that_nobody_can_take_stops_nothing() -> None:
+    program = PROGRAM.format(level="info", form="json") + "print('went on')"
+    reading, writing = os.pipe()
+    os.close(reading)  # as when the program behind the pipe has died
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=writing, check=False)
+    os.close(writing)
+
+    assert done.stdout == b"went on\n"
