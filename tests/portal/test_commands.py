@@ -45,6 +45,13 @@ class Site(NamedTuple):
         asyncio.run(run())
 
 
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a process logs is set up once: here it would be for all tests after these."""
+    for module in ("portal.cli", "portal.commands.serve", "portal.commands.demo"):
+        monkeypatch.setattr(f"{module}.configure_logging", lambda _level, _form: None)
+
+
 @pytest.fixture
 def site(
     postgres: Callable[[str], str],
