@@ -56,12 +56,14 @@ class FakeWire implements Wire {
   readonly query: string;
   readonly sent: Record<string, unknown>[] = [];
   closed = false;
+  #open = false;
 
   constructor(query: string) {
     this.query = query;
   }
 
   send(text: string): void {
+    assert.ok(this.#open && !this.closed, "a browser throws when a line is not open");
     this.sent.push(JSON.parse(text) as Record<string, unknown>);
   }
 
@@ -70,6 +72,7 @@ class FakeWire implements Wire {
   }
 
   say(frame: object): void {
+    this.#open = true;
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
@@ -337,6 +340,16 @@ test("with the close everything is shown anew, and after the award the line ends
   world.wire.say(aSnapshot({ version: 5, scene: { ...SCENE, stage: "awarded" } }));
   assert.deepEqual(world.state.end, { why: "final" });
   assert.equal(world.wire.closed, true);
+});
+
+test("nothing is written to a line that is opened anew before it is open", () => {
+  const world = new World().live();
+  world.client.offer(99_000_00);
+  world.wire.say(aDelta(3, 4, { scene: { ...SCENE, stage: "closed" } }));
+  world.pass(ANSWER_WITHIN_MS + SYNC_EVERY_MS);
+  assert.ok(world.wires.length > 2);
+  world.wire.say(aSnapshot({ version: 4, scene: { ...SCENE, stage: "closed" } }));
+  assert.equal(world.wire.offers()[0]?.["resent"], true);
 });
 
 test("a gap is repaired by asking again", () => {

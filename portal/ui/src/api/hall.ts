@@ -29,6 +29,7 @@ export interface Surroundings {
 
 export const PING_EVERY_MS = 5_000;
 export const ANSWER_WITHIN_MS = 5_000;
+const ENTER_WITHIN_MS = 10_000;
 export const SYNC_EVERY_MS = 30_000;
 const SYNC_PINGS = 5;
 const SYNC_GAP_MS = 150;
@@ -59,8 +60,7 @@ export class HallClient {
 
   stop(): void {
     this.#stopped = true;
-    this.#drop();
-    for (const name of [...this.#timers.keys()]) this.#forget(name);
+    this.#leave();
   }
 
   /** Sends an offer; its answer shows in the state. False while another one is unanswered or the line is down. */
@@ -95,14 +95,13 @@ export class HallClient {
 
   #open(afresh: boolean): void {
     if (this.#stopped || this.state.phase === "ended") return;
-    this.#forget("retry");
-    this.#drop();
+    this.#leave();
     this.#happen({ happened: "trying" });
     const after = afresh || this.state.version === 0 ? "" : `?after=${this.state.version}`;
     const line = this.#around.connect(after);
     this.#line = line;
     let met = false;
-    this.#after("answer", ANSWER_WITHIN_MS, () => this.#cut(0));
+    this.#after("answer", ENTER_WITHIN_MS, () => this.#cut(0));
     line.onmessage = (event) => {
       if (this.#line !== line) return;
       this.#receive(event.data);
@@ -132,7 +131,7 @@ export class HallClient {
     }
     if (!this.state.pending) this.#forget("offer");
     if (this.state.stale) this.#refresh();
-    if (this.state.phase === "ended") this.#drop();
+    if (this.state.phase === "ended") this.#leave();
   }
 
   #learn(sent: number, server_ms: number): void {
@@ -175,14 +174,19 @@ export class HallClient {
   }
 
   #cut(code: number): void {
-    this.#drop();
-    for (const name of ["ping", "sync", "answer", "offer", "refresh"]) this.#forget(name);
+    this.#leave();
     this.#clock.forget();
     this.#happen({ happened: "closed", code });
     if (this.#stopped || this.state.phase === "ended") return;
     const rest = BACK_OFF_MS[Math.min(this.state.retry, BACK_OFF_MS.length) - 1] ?? 0;
     const wait = code === TOO_SLOW ? (BACK_OFF_MS[0] ?? 0) : rest;
     this.#after("retry", wait * (0.7 + 0.6 * this.#around.chance()), () => this.#open(this.state.stale));
+  }
+
+  /** Ends the present line with all that was to happen on it: the next one may not be written to before it is open. */
+  #leave(): void {
+    this.#drop();
+    for (const name of [...this.#timers.keys()]) this.#forget(name);
   }
 
   #drop(): void {
