@@ -34,7 +34,7 @@ class DatabaseProxy:
 
     ``next`` breaks one statement that contains ``watched``, then falls back to ``NOTHING``. While it is ``down``
     nobody gets in, and going down throws out who was in. Where it ``says`` something, that is the only answer that
-    a newcomer gets.
+    a newcomer gets; where it is ``mute``, he gets none.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,6 +49,7 @@ class DatabaseProxy:
         self.broken = 0
         self.down = False
         self.says: bytes | None = None
+        self.mute = False
 
     async def __aenter__(self) -> Self:
         path = Path(self._directory.name) / ".s.PGSQL.5432"
@@ -91,6 +92,10 @@ class DatabaseProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.down:
             writer.transport.abort()
+            return
+        if self.mute:
+            self._writers.add(writer)
+            await reader.read()
             return
         if self.says is not None:
             await reader.read(65_536)

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from kernel.clock import ManualClock
+from kernel.clock import ManualClock, SystemClock
 from kernel.commit.command import Key
 from kernel.commit.committer import Committer
 from kernel.db.database import Database
@@ -216,6 +216,57 @@ async def test_a_server_that_is_full_is_an_outage_like_any_other(
 
     assert await waiting == 99
     assert await taken(stocked) == 1
+
+
+async def test_a_server_that_takes_connections_and_says_nothing_is_an_outage_too(
+    stocked: Kernel, proxy: DatabaseProxy
+) -> None:
+    committer = Committer(Database(proxy.url), SystemClock(), name="test", queue_age_max_s=0.05)
+    await committer.open()
+    proxy.mute = True
+    proxy.throw_out()
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await committer.submit(take("a"))
+    proxy.mute = False
+    proxy.throw_out()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert await committer.submit(take("b")) == 99
+                break
+            except Unavailable:  # until it is connected again
+                await asyncio.sleep(0.05)
+        await committer.close()
+
+    assert await taken(stocked) == 1
+
+
+async def test_over_and_over_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
+    stocked: Kernel, proxy: DatabaseProxy, committer: Committer
+) -> None:
+    await stocked.committer.submit(fill(1_000_000))
+    stop = asyncio.Event()
+
+    async def buy(name: str) -> int:
+        bought = 0
+        while not stop.is_set():
+            await committer.submit(take(name))
+            bought += 1
+        return bought
+
+    buyers = [asyncio.create_task(buy(f"b{n}")) for n in range(6)]
+    for how in (Break.AFTER, Break.DURING, Break.BEFORE) * 5:
+        proxy.next = how
+        async with asyncio.timeout(20):
+            while proxy.next is not Break.NOTHING:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.005)
+        await asyncio.sleep(0.03)
+    stop.set()
+    bought = sum(await asyncio.gather(*buyers))
+
+    assert proxy.broken == 15
+    assert await taken(stocked) == bought > 15
 
 
 async def test_a_command_that_waits_too_long_behind_a_slow_commit_makes_room_by_refusing_new_ones(
