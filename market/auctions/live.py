@@ -9,7 +9,9 @@ sees every price by label. Names come with the award.
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Annotated, Final, TypeVar, cast
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from starlette.websockets import WebSocket
 from kernel.access.actors import Actor
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome
+from kernel.journal.streams import Recorded
 from kernel.live.audience import HOST, PUBLIC, Audience
 from kernel.live.audience import Standing as Kind
 from kernel.live.hall import Hall
@@ -49,6 +52,7 @@ from market.auctions.lifecycle import (
     Visibility,
     Withdrawn,
     evolve,
+    evolve_offers,
 )
 from market.auctions.rules import Accepted, discloses_best, discloses_ranks, repeated
 from market.auctions.service import AUCTION, Bidder, You, auction_of, bidder_of, offer_command, you_of
@@ -208,43 +212,64 @@ class AuctionHall:
     def __init__(self) -> None:
         self.version = 0
         self._auction: Auction | None = None
+        self._fresh: list[Recorded[Event]] = []
         self._lines: Final[deque[HallLine]] = deque(maxlen=SNAPSHOT_OFFERS_MAX)
         self._notices: Final[deque[HallNotice]] = deque(maxlen=DELTA_OFFERS_MAX)
         self._others: Final[list[int]] = []
         self._watchers_version = 0
         self._shared: Final[dict[tuple[bool, int, int], _Shared]] = {}
-        self._accepted: Final[dict[UUID, dict[str, HallLine]]] = {}
+        self._accepted: Final[dict[UUID, dict[str, tuple[int, int]]]] = {}
 
     @property
     def auction(self) -> Auction:
         """The state; there is one from the first event on."""
+        self._take_in()
         assert self._auction is not None, "the hall is empty"
         return self._auction
 
     def apply(self, version: int, at: datetime, event: Event) -> None:
-        """Take in the next event."""
+        """Take note of the next event; it is worked through when somebody looks."""
         assert version == self.version + 1
-        before, after = self._auction, evolve(self._auction, event, at)
-        self.version, self._auction = version, after
-        self._shared.clear()
-        if not isinstance(event, Offered):
-            self._others.append(version)
-            self._note(version, at, event)
-            self._watchers_version = version
+        self.version = version
+        self._fresh.append(Recorded(version, at, event))
+
+    def _take_in(self) -> None:
+        """Work through what has come since somebody last looked: a run of offers at once."""
+        fresh, self._fresh = self._fresh, []
+        if not fresh:
             return
+        self._shared.clear()
+        for offering, run in groupby(fresh, key=lambda recorded: isinstance(recorded.event, Offered)):
+            if offering:
+                self._take_in_offers(cast("list[Recorded[Offered]]", list(run)))
+                continue
+            for version, at, event in run:
+                self._auction = evolve(self._auction, event, at)
+                self._others.append(version)
+                self._note(version, at, event)
+                self._watchers_version = version
+
+    def _take_in_offers(self, run: Sequence[Recorded[Offered]]) -> None:
+        before = self._auction
         assert before is not None
-        best = not before.ladder or event.price_fen < before.ladder[0].price_fen
-        label = after.standings[event.supplier_id].label
-        line = HallLine(version, at, label, event.price_fen, best)
-        self._lines.append(line)
-        own = self._accepted.setdefault(event.supplier_id, {})
-        own[event.key] = line
-        if len(own) > KEYS_MAX:
-            del own[next(iter(own))]
-        if event.closes_at is not None:
-            self._notices.append(HallNotice(version, at, "moved", event.closes_at))
-        if best or event.closes_at is not None or after.terms.visibility is not Visibility.BEST:
-            self._watchers_version = version
+        best_fen = before.ladder[0].price_fen if before.ladder else None
+        after = self._auction = evolve_offers(before, [(at, event) for _, at, event in run])
+        shown_from = len(run) - SNAPSHOT_OFFERS_MAX
+        for place, (version, at, event) in enumerate(run):
+            best = best_fen is None or event.price_fen < best_fen
+            if best:
+                best_fen = event.price_fen
+            if place >= shown_from:
+                label = after.standings[event.supplier_id].label
+                self._lines.append(HallLine(version, at, label, event.price_fen, best))
+            own = self._accepted.setdefault(event.supplier_id, {})
+            own[event.key] = (version, event.price_fen)
+            if len(own) > KEYS_MAX:
+                del own[next(iter(own))]
+            if event.closes_at is not None:
+                self._notices.append(HallNotice(version, at, "moved", event.closes_at))
+            if best or event.closes_at is not None or after.terms.visibility is not Visibility.BEST:
+                self._watchers_version = version
 
     def _note(self, version: int, at: datetime, event: Event) -> None:
         kind = str(event.__struct_config__.tag).removeprefix("auction.")
@@ -255,12 +280,14 @@ class AuctionHall:
 
     def accepted(self, supplier_id: UUID, key: str, price_fen: int) -> int | None:
         """Find the version of one of a bidder's last ``KEYS_MAX`` accepted offers by its key and price."""
-        line = self._accepted.get(supplier_id, {}).get(key)
-        return line.version if line is not None and line.price_fen == price_fen else None
+        self._take_in()
+        found = self._accepted.get(supplier_id, {}).get(key)
+        return found[0] if found is not None and found[1] == price_fen else None
 
     def snapshot(self, audience: Audience) -> HallSnapshot:
         """Show everything that an audience may see now."""
-        auction, terms = self.auction, self.auction.terms
+        auction = self.auction
+        terms = auction.terms
         shared = self._shown(hosting=audience.kind is Kind.HOST, after=0, offers_max=SNAPSHOT_OFFERS_MAX)
         return HallSnapshot(
             version=self.version,
@@ -268,25 +295,14 @@ class AuctionHall:
             title=terms.title,
             purchaser_name=auction.purchaser_name,
             audience=audience.kind,
-            terms=HallTerms(
-                starts_at=terms.starts_at,
-                duration_s=terms.duration_s,
-                ceiling_fen=terms.ceiling_fen,
-                step=terms.step,
-                step_from=terms.step_from,
-                extension=terms.extension,
-                visibility=terms.visibility,
-                bidders_min=terms.bidders_min,
-            ),
-            scene=shared.scene,
-            offers=shared.offers,
-            left_out=shared.left_out,
-            notices=shared.notices,
+            terms=msgspec.convert(terms, HallTerms, from_attributes=True),
+            **msgspec.structs.asdict(shared),
             you=self._you(audience),
         )
 
     def delta(self, audience: Audience, after: int) -> HallDelta | None:
         """Show what changed since version ``after``; ``None`` where this audience learns nothing."""
+        self._take_in()
         own = self._auction.standings.get(audience.supplier_id) if self._auction and audience.supplier_id else None
         news = self.version if audience.kind is Kind.HOST else self._watchers_version
         if news <= after and not (own and own.version > after):
@@ -295,10 +311,7 @@ class AuctionHall:
         return HallDelta(
             after=after,
             version=self.version,
-            scene=shared.scene,
-            offers=shared.offers,
-            left_out=shared.left_out,
-            notices=shared.notices,
+            **msgspec.structs.asdict(shared),
             you=self._you(audience),
         )
 
@@ -453,15 +466,9 @@ class HallSession:
 
 def _refused(key: str, problem: Problem) -> HallRefused:
     zh, en = problem.detail
-    highest = problem.members.get("highest_allowed_fen")
-    return HallRefused(
-        key=key,
-        reason=str(problem.members.get("reason", problem.code)),
-        detail_zh=zh,
-        detail_en=en,
-        highest_allowed_fen=highest if isinstance(highest, int) else None,
-        retry=isinstance(problem, Unavailable),
-    )
+    reason, highest = problem.members.get("reason", problem.code), problem.members.get("highest_allowed_fen")
+    allowed = highest if isinstance(highest, int) else None
+    return HallRefused(key, str(reason), zh, en, allowed, isinstance(problem, Unavailable))
 
 
 def _said(key: str, reason: str, zh: str, en: str, *, retry: bool = False) -> HallRefused:

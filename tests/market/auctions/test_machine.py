@@ -14,11 +14,13 @@ from market.auctions.lifecycle import (
     ExtendFrom,
     Extension,
     MinimumStep,
+    Offered,
     Shortfall,
     StepFrom,
     Visibility,
     due,
     evolve,
+    evolve_offers,
 )
 from market.auctions.rules import (
     Accepted,
@@ -33,7 +35,7 @@ from market.auctions.rules import (
     highest_allowed,
     rank,
 )
-from tests.builders.market_auctions import NOON, a_published, a_supplier, after, an_auction
+from tests.builders.market_auctions import MINUTE, NOON, a_published, a_supplier, after, an_auction
 
 CEILING = 2_000
 BIDDERS = st.integers(1, 6)
@@ -103,6 +105,30 @@ def test_the_ranking_goes_by_the_moment_of_receipt_whatever_was_written_first(
 
     ranking = sorted(range(5), key=lambda bidder: (prices[bidder], bidder))
     assert [rung.supplier_id for rung in auction.ladder] == [a_supplier(bidder + 1) for bidder in ranking]
+
+
+@given(
+    st.lists(st.tuples(BIDDERS, PRICES), max_size=20),
+    st.lists(st.tuples(BIDDERS, PRICES, st.none() | st.integers(1, 9)), min_size=1, max_size=30),
+)
+def test_a_run_of_offers_taken_at_once_leaves_what_they_leave_one_by_one(
+    earlier: list[tuple[int, int]], run: list[tuple[int, int, int | None]]
+) -> None:
+    auction = an_auction(ceiling_fen=CEILING + 50)
+    for place, (bidder, price_fen) in enumerate(earlier):
+        auction = evolve(auction, Offered(a_supplier(bidder), price_fen, f"e{place}", f"n{bidder}"), NOON)
+    offers = [
+        (
+            NOON + timedelta(seconds=place),
+            Offered(a_supplier(bidder), price_fen, f"k{place}", f"m{bidder}", closes and NOON + closes * MINUTE),
+        )
+        for place, (bidder, price_fen, closes) in enumerate(run)
+    ]
+    one_by_one = auction
+    for at, offer in offers:
+        one_by_one = evolve(one_by_one, offer, at)
+
+    assert evolve_offers(auction, offers) == one_by_one
 
 
 class Model:
