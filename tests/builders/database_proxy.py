@@ -34,7 +34,7 @@ class DatabaseProxy:
 
     ``next`` breaks one statement that contains ``watched``, then falls back to ``NOTHING``. While it is ``down``
     nobody gets in, and going down throws out who was in. Where it ``says`` something, that is the only answer that
-    a newcomer gets; where it is ``mute``, he gets none.
+    a newcomer gets; where it is ``mute``, he gets none. ``passed`` tells that a watched statement went through.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,6 +50,7 @@ class DatabaseProxy:
         self.down = False
         self.says: bytes | None = None
         self.mute = False
+        self.passed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         path = Path(self._directory.name) / ".s.PGSQL.5432"
@@ -135,6 +136,8 @@ class DatabaseProxy:
                     break
                 server.write(chunk)
                 await server.drain()
+                if self.watched in chunk:
+                    self.passed.set()
         server.transport.abort()
 
     async def _downwards(self, server: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -153,8 +153,7 @@ async def test_what_is_in_doubt_is_not_refused_however_long_it_takes_but_what_wa
 ) -> None:
     await owner.execute(SLOW_COMMIT)
     doubtful = asyncio.create_task(committer.submit(take("doubtful")))
-    await asyncio.sleep(0.2)  # it is committing
-    proxy.next = Break.NOTHING
+    await proxy.passed.wait()  # it is committing
     proxy.go_down()
     behind = asyncio.create_task(committer.submit(take("behind")))
     await asyncio.sleep(0.05)
@@ -192,7 +191,7 @@ async def test_whoever_is_in_doubt_when_we_must_stop_is_told_that_it_failed_and_
 ) -> None:
     await owner.execute(SLOW_COMMIT)
     doubtful = asyncio.create_task(committer.submit(take("doubtful")))
-    await asyncio.sleep(0.2)
+    await proxy.passed.wait()
     proxy.go_down()
     closing = asyncio.create_task(committer.close())
     await asyncio.sleep(0.05)
@@ -270,13 +269,13 @@ async def test_over_and_over_nothing_acknowledged_is_lost_and_nothing_is_done_tw
 
 
 async def test_a_command_that_waits_too_long_behind_a_slow_commit_makes_room_by_refusing_new_ones(
-    stocked: Kernel, owner: asyncpg.Connection, committer: Committer, clock: ManualClock
+    stocked: Kernel, owner: asyncpg.Connection, proxy: DatabaseProxy, committer: Committer, clock: ManualClock
 ) -> None:
     await owner.execute(SLOW_COMMIT)
     first = asyncio.create_task(committer.submit(take("first")))
-    await asyncio.sleep(0.1)
+    await proxy.passed.wait()
     second = asyncio.create_task(committer.submit(take("second")))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)
 
     clock.advance(timedelta(seconds=AGE_S))
     third = asyncio.create_task(committer.submit(take("third")))
