@@ -1,5 +1,6 @@
 """A small kind of stream for tests of the kernel: pieces in stock, and who took one."""
 
+import dataclasses
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -58,13 +59,18 @@ for each row execute function doze();
 """Makes COMMIT itself take half a second."""
 
 ROWS: StateTable[Stock, Filled | Taken] = StateTable(TABLE, Stock)
-STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save)
+STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save, in_one=True)
+AT_ONCE = dataclasses.replace(STOCK, in_one=True)
+"""The same, written and committed as one statement where that is possible."""
 ID = uuid7(NOON)
 
 
-def take(by: str, id_: UUID = ID, key: Key | None = None) -> Command[int]:
+Kind = StreamKind[Stock, Filled | Taken]
+
+
+def take(by: str, id_: UUID = ID, key: Key | None = None, kind: Kind = STOCK) -> Command[int]:
     """Take a piece; the answer is how many are left."""
-    stock = STOCK.ref(id_)
+    stock = kind.ref(id_)
 
     def decide(states: States) -> Decided[int] | Problem:
         state = states.get(stock)

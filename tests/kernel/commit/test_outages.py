@@ -15,7 +15,7 @@ from kernel.db.database import Database
 from kernel.problems import Unavailable
 from kernel.runtime import Kernel
 from tests.builders.database_proxy import TOO_MANY, Break, DatabaseProxy
-from tests.builders.stock import DDL, NOON, SLOW_COMMIT, fill, journal, take
+from tests.builders.stock import AT_ONCE, DDL, NOON, SLOW_COMMIT, STOCK, fill, journal, take
 
 AGE_S = 5.0
 
@@ -59,17 +59,29 @@ async def until_waiting(committer: Committer) -> None:
             await asyncio.sleep(0.01)
 
 
+WAYS = {"in turn": (STOCK, b"COMMIT"), "at once": (AT_ONCE, b"stock.taken")}
+"""How a batch is written, and what is seen on the wire when it is being committed."""
+
+
 @pytest.mark.parametrize("how", [Break.BEFORE, Break.AFTER, Break.DURING])
 @pytest.mark.parametrize("commands", [1, 5])
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_commit_whose_answer_is_lost_happens_once_and_is_acknowledged_once(
-    stocked: Kernel, owner: asyncpg.Connection, proxy: DatabaseProxy, committer: Committer, how: Break, commands: int
+    stocked: Kernel,
+    owner: asyncpg.Connection,
+    proxy: DatabaseProxy,
+    committer: Committer,
+    how: Break,
+    commands: int,
+    way: str,
 ) -> None:
     await owner.execute(SLOW_COMMIT)
     told: list[Any] = []
+    kind, proxy.watched = WAYS[way]
     proxy.next = how
 
     for number in range(commands):
-        committer.post(take(f"b{number}"), told.append)
+        committer.post(take(f"b{number}", kind=kind), told.append)
     async with asyncio.timeout(20):
         while len(told) < commands:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
@@ -241,16 +253,18 @@ async def test_a_server_that_takes_connections_and_says_nothing_is_an_outage_too
     assert await taken(stocked) == 1
 
 
+@pytest.mark.parametrize("way", WAYS)
 async def test_over_and_over_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
-    stocked: Kernel, proxy: DatabaseProxy, committer: Committer
+    stocked: Kernel, proxy: DatabaseProxy, committer: Committer, way: str
 ) -> None:
+    kind, proxy.watched = WAYS[way]
     await stocked.committer.submit(fill(1_000_000))
     stop = asyncio.Event()
 
     async def buy(name: str) -> int:
         bought = 0
         while not stop.is_set():
-            await committer.submit(take(name))
+            await committer.submit(take(name, kind=kind))
             bought += 1
         return bought
 
