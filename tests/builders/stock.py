@@ -59,7 +59,8 @@ for each row execute function doze();
 """Makes COMMIT itself take half a second."""
 
 ROWS: StateTable[Stock, Filled | Taken] = StateTable(TABLE, Stock)
-STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save, in_one=True)
+STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save)
+"""Written statement by statement, in a transaction that ends with a COMMIT of its own."""
 AT_ONCE = dataclasses.replace(STOCK, in_one=True)
 """The same, written and committed as one statement where that is possible."""
 ID = uuid7(NOON)
@@ -81,11 +82,11 @@ def take(by: str, id_: UUID = ID, key: Key | None = None, kind: Kind = STOCK) ->
     return Command([stock], decide, f"user/{by}", "127.0.0.1", NOON, key, int)
 
 
-def fill(pieces: int, id_: UUID = ID) -> Command[None]:
+def fill(pieces: int, id_: UUID = ID, kind: Kind = STOCK) -> Command[None]:
     def decide(_: States) -> Decided[None]:
-        return Decided(None, [Happened(STOCK.ref(id_), Filled(pieces))])
+        return Decided(None, [Happened(kind.ref(id_), Filled(pieces))])
 
-    return Command([STOCK.ref(id_)], decide, "system/test", "", NOON)
+    return Command([kind.ref(id_)], decide, "system/test", "", NOON)
 
 
 async def journal(kernel: Kernel, id_: UUID = ID) -> list[str]:

@@ -18,7 +18,7 @@ from kernel.journal.feed import Position
 from kernel.journal.streams import StreamKind, Versioned
 from kernel.problems import Conflict, Refused, Unavailable
 from kernel.runtime import Kernel
-from tests.builders.stock import DDL, ID, ROWS, STOCK, Filled, Stock, Taken, evolve, fill, journal, take
+from tests.builders.stock import AT_ONCE, DDL, ID, ROWS, STOCK, Filled, Kind, Stock, Taken, evolve, fill, journal, take
 from tests.conftest import NOON, KernelMaker
 
 
@@ -29,26 +29,35 @@ async def stocked(kernel: Kernel, owner: asyncpg.Connection) -> Kernel:
     return kernel
 
 
-async def outcomes(committers: Sequence[Committer], buyers: int) -> list[object]:
+async def outcomes(committers: Sequence[Committer], buyers: int, kind: Kind = STOCK) -> list[object]:
     return await asyncio.gather(
-        *(committers[n % len(committers)].submit(take(f"b{n}")) for n in range(buyers)), return_exceptions=True
+        *(committers[n % len(committers)].submit(take(f"b{n}", kind=kind)) for n in range(buyers)),
+        return_exceptions=True,
     )
 
 
-async def test_of_many_in_one_batch_only_as_many_get_a_piece_as_there_are(stocked: Kernel) -> None:
-    found = await outcomes([stocked.committer], 32)
+each_way = pytest.mark.parametrize("kind", [STOCK, AT_ONCE], ids=["in turn", "at once"])
+"""Whether a batch is written statement by statement or as one."""
+
+
+@each_way
+async def test_of_many_in_one_batch_only_as_many_get_a_piece_as_there_are(stocked: Kernel, kind: Kind) -> None:
+    found = await outcomes([stocked.committer], 32, kind)
 
     assert sorted(answer for answer in found if isinstance(answer, int)) == [0, 1, 2]
     assert sum(isinstance(answer, Refused) for answer in found) == 29
     assert await journal(stocked) == ["stock.filled", "stock.taken", "stock.taken", "stock.taken"]
 
 
-async def test_committers_of_several_processes_never_oversell(stocked: Kernel, make_kernel: KernelMaker) -> None:
+@each_way
+async def test_committers_of_several_processes_never_oversell(
+    stocked: Kernel, make_kernel: KernelMaker, kind: Kind
+) -> None:
     others = [await make_kernel() for _ in range(2)]
     await stocked.committer.submit(fill(20))
     committers = [stocked.committer, stocked.live_committer, *(other.committer for other in others)]
 
-    found = await outcomes(committers, 100)
+    found = await outcomes(committers, 100, kind)
 
     assert sorted(answer for answer in found if isinstance(answer, int)) == list(range(20))
     assert sum(isinstance(answer, Refused) for answer in found) == 80
@@ -63,20 +72,25 @@ async def test_a_refusal_from_a_stale_state_is_decided_again(stocked: Kernel, ma
     assert await stocked.committer.submit(take("late")) == 0
 
 
-async def test_the_same_key_gets_the_same_answer_and_nothing_happens_twice(stocked: Kernel) -> None:
+@each_way
+async def test_the_same_key_gets_the_same_answer_and_nothing_happens_twice(stocked: Kernel, kind: Kind) -> None:
     key = Key("user/b", "k1", b"f" * 32)
 
-    first = await stocked.committer.submit(take("b", key=key))
-    again = await asyncio.gather(*(stocked.committer.submit(take("b", key=key)) for _ in range(5)))
+    first = await stocked.committer.submit(take("b", key=key, kind=kind))
+    again = await asyncio.gather(*(stocked.committer.submit(take("b", key=key, kind=kind)) for _ in range(5)))
 
     assert [first, *again] == [2] * 6
     assert (await journal(stocked)).count("stock.taken") == 1
 
 
-async def test_the_same_key_at_once_in_two_processes_happens_once(stocked: Kernel, make_kernel: KernelMaker) -> None:
+@each_way
+async def test_the_same_key_at_once_in_two_processes_happens_once(
+    stocked: Kernel, make_kernel: KernelMaker, kind: Kind
+) -> None:
     other = await make_kernel()
     key = Key("user/b", "k1", b"f" * 32)
-    commands = [committer.submit(take("b", key=key)) for committer in (stocked.committer, other.committer) * 4]
+    committers = (stocked.committer, other.committer) * 4
+    commands = [committer.submit(take("b", key=key, kind=kind)) for committer in committers]
 
     assert await asyncio.gather(*commands) == [2] * 8
     assert (await journal(stocked)).count("stock.taken") == 1
@@ -98,14 +112,15 @@ async def test_a_key_used_for_something_else_is_a_conflict(stocked: Kernel) -> N
     assert caught.value.members["reason"] == "key-reused"
 
 
-async def test_one_bad_command_does_not_take_its_batch_with_it(stocked: Kernel) -> None:
+@each_way
+async def test_one_bad_command_does_not_take_its_batch_with_it(stocked: Kernel, kind: Kind) -> None:
     def explode(_: States) -> Decided[None]:
         raise ZeroDivisionError
 
     bad = Command([STOCK.ref(ID)], explode, "system/test", "", NOON)
-    negative = fill(-1, uuid7(NOON))  # the table's CHECK refuses it
+    negative = fill(-1, uuid7(NOON), kind)  # the table's CHECK refuses it
     found = await asyncio.gather(
-        *(stocked.committer.submit(command) for command in (take("a"), bad, negative, take("b"))),
+        *(stocked.committer.submit(command) for command in (take("a", kind=kind), bad, negative, take("b", kind=kind))),
         return_exceptions=True,
     )
 
@@ -208,10 +223,11 @@ async def test_those_who_watch_get_every_event_in_the_order_of_its_stream(stocke
     assert seen == list(range(2, 703))
 
 
+@each_way
 async def test_what_a_decision_only_looked_at_must_still_be_so_when_it_is_committed(
-    stocked: Kernel, make_kernel: KernelMaker
+    stocked: Kernel, make_kernel: KernelMaker, kind: Kind
 ) -> None:
-    other, looked_at, changed = await make_kernel(), STOCK.ref(ID), STOCK.ref(uuid7(NOON))
+    other, looked_at, changed = await make_kernel(), kind.ref(ID), kind.ref(uuid7(NOON))
 
     def copy(states: States) -> Decided[int]:
         state = states.get(looked_at)
