@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { checkBid, quickPrices } from "../src/pages/auctions/hall/bid.ts";
+import { curveOf, stepsDown } from "../src/pages/auctions/hall/curve.ts";
 import { replay, type Entry } from "../src/pages/auctions/record/replay.ts";
 import { describe, percentOf, type RulesOf } from "../src/pages/auctions/rules-text.ts";
 import { partsOf } from "../src/pages/auctions/spans.ts";
@@ -209,4 +210,13 @@ test("a record is played again entry by entry", () => {
   assert.equal(last?.closes_at, "2026-11-23T03:05:00Z");
   assert.equal(last?.offers, 3);
   assert.deepEqual(last?.ladder.map((one) => [one.label, one.price_fen, one.offers]), [[2, 800, 2], [1, 900, 1]]);
+});
+
+test("the curve goes down in steps, leaves out what is hidden, and goes on until now", () => {
+  const line = (version: number, price_fen?: number) => ({ version, at: "2026-11-23T01:00:00Z", label: 1, price_fen: price_fen ?? null });
+  const steps = stepsDown([line(1, 900), line(2), line(3, 950), line(4, 800)]);
+  assert.deepEqual(steps.map((step) => step.price_fen), [900, 800]);
+  const second = NOW / 1000;
+  assert.deepEqual(curveOf(steps, NOW + 5_000), [[second, second, second + 5], [9, 8, 8]]);
+  assert.deepEqual(curveOf([], NOW), [[], []]);
 });

@@ -50,7 +50,6 @@ function seen(state: HallState, ...frames: (Snapshot | Delta)[]): HallState {
 }
 
 class FakeWire implements Wire {
-  onopen = null;
   onmessage: Wire["onmessage"] = null;
   onclose: Wire["onclose"] = null;
   readonly query: string;

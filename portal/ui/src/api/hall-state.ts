@@ -54,8 +54,7 @@ export type Happening =
   | { happened: "trying" }
   | { happened: "closed"; code: number }
   | { happened: "offered"; pending: Pending }
-  | { happened: "measured"; clock: ClockReading | null }
-  | { happened: "answer-read" };
+  | { happened: "measured"; clock: ClockReading | null };
 
 export const START: HallState = {
   phase: "connecting",
@@ -92,8 +91,6 @@ export function reduce(state: HallState, what: Happening): HallState {
       return { ...state, pending: what.pending, answer: null };
     case "measured":
       return { ...state, clock: what.clock };
-    case "answer-read":
-      return { ...state, answer: null };
     case "frame":
       return framed({ ...state, synced_ms: what.at_ms }, what.frame);
   }

@@ -8,7 +8,6 @@ import { isGap, reduce, START, TOO_SLOW, type HallState, type Happening } from "
 
 /** The part of a WebSocket that is used here. */
 export interface Wire {
-  onopen: (() => void) | null;
   onmessage: ((event: { data: string }) => void) | null;
   onclose: ((event: { code: number }) => void) | null;
   send(text: string): void;
@@ -70,11 +69,6 @@ export class HallClient {
     this.#happen({ happened: "offered", pending: { key: this.#around.newKey(), price_fen, resent: false } });
     this.#sendPending();
     return true;
-  }
-
-  /** The page has shown the last answer and needs it no more. */
-  readAnswer(): void {
-    this.#happen({ happened: "answer-read" });
   }
 
   /** Measures the time anew and finds out at once whether the line still holds: after standby, on a new network. */

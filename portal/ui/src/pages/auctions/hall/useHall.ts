@@ -10,7 +10,6 @@ export interface Seat {
   state: ShallowRef<HallState>;
   start: () => void;
   offer: (price_fen: number) => boolean;
-  readAnswer: () => void;
 }
 
 function surroundings(auctionId: string): Surroundings {
@@ -57,5 +56,5 @@ export function useHall(auctionId: string): Seat {
     client.start();
   }
 
-  return { state, start, offer: (price_fen) => client.offer(price_fen), readAnswer: () => client.readAnswer() };
+  return { state, start, offer: (price_fen) => client.offer(price_fen) };
 }
