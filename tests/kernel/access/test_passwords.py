@@ -20,6 +20,7 @@ async def test_the_right_password_is_taken() -> None:
         ("not a hash", "正确的密码 42"),
         ("", "nobody has this password"),
     ],
+    ids=["another", "none", "a space more", "no account", "no hash", "an empty hash"],  # a hash is never the same twice
 )
 async def test_anything_else_is_refused_in_the_same_words(stored: str | None, password: str) -> None:
     with pytest.raises(Unauthenticated) as caught:
