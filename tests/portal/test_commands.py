@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -234,3 +234,79 @@ def test_help_names_every_command_and_the_version_is_said(capsys: pytest.Capture
     for word in ("demo", "serve", "worker", "migrate", "doctor", "verify", "import", "openapi"):
         assert f"\n    {word} " in said
     assert "serve-on" not in said
+
+
+def test_ctrl_c_ends_a_command_as_the_shell_expects(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(work: Coroutine[object, object, int]) -> int:
+        work.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("portal.commands.verify.run_loop", interrupted)
+
+    assert site.says("verify") == (130, "")
+
+
+@pytest.mark.parametrize("what", ["classification", "goods"])
+def test_a_file_that_is_not_there_or_cannot_be_read_is_explained(site: Site, tmp_path: Path, what: str) -> None:
+    nonsense = tmp_path / "nonsense.csv"
+    nonsense.write_bytes(b"\xff\xfe\x00nonsense")
+    for file in (tmp_path / "gone.csv", tmp_path, nonsense):
+        status, said = site.says("import", what, str(file))
+        assert status == 1, said
+        assert "✗" in said
+        assert "Traceback" not in said
+
+
+def an_entry(code: str, name: str, parent: str | None, level: int) -> dict[str, object]:
+    return {
+        "catalog_code": code,
+        "catalog_name": name,
+        "category_letter": code[0],
+        "category_type": "goods",
+        "level": level,
+        "parent_code": parent,
+        "description": "",
+    }
+
+
+def test_a_dirty_classification_is_reported_and_its_clean_rows_are_imported_when_wanted(
+    site: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "gpc.json"
+    entries = [
+        an_entry("A", "货物", None, 0),
+        an_entry("A02000000", "设备", "A", 1),
+        an_entry("A98010000", "孤儿", "A9801", 3),
+    ]
+    file.write_bytes(msgspec.json.encode({"entry_count": len(entries), "entries": entries}))
+    command = ("import", "classification", str(file), "--edition", "2099")
+
+    status, said = site.says(*command)
+    assert status == 1
+    assert "row 3 A98010000" in said
+    assert "nothing was imported" in said
+    status, said = site.says(*command, "--accept-warnings", "--dry-run")
+    assert status == 0
+    assert said.endswith("dry run: nothing was written")
+    status, said = site.says(*command, "--accept-warnings")
+    assert status == 0
+    assert "2 codes of edition 2099 imported" in said
+    status, said = site.says(*command, "--accept-warnings", "--json")
+    assert status == 0
+    assert msgspec.json.decode(said)["edition"] == "2099"
+    assert site.says("verify")[0] == 0
+
+
+def test_goods_that_cannot_be_taken_are_reported_line_by_line(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "goods.csv"
+    file.write_text("品目,名称,品牌,型号,计量单位,价格,颜色\nA02010105,台式机,,X1,台,abc,红\n", "utf-8")
+
+    status, said = site.says("import", "goods", str(file), "--dry-run")
+
+    assert status == 1
+    assert "line 2" in said
+    assert "1 rows: 0 imported" in said
+    assert "(dry run)" in said
+    status, said = site.says("import", "goods", str(file), "--dry-run", "--json")
+    assert status == 1
+    assert msgspec.json.decode(said)["rejected"] == 1
