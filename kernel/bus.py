@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from kernel.metrics import BUS_HINTS
 
 CHANNEL: Final = "zhecai:journal"
-_GATHER_S: Final = 0.005
-"""Hints are gathered this long, so that a busy process publishes at most 200 times a second."""
+_GATHER_S: Final = 0.02
+"""Hints are gathered this long, so that a busy process publishes at most 50 times a second."""
 _RETRY_S: Final = 0.5
 _LISTEN_S: Final = 30
 _PUBLISH_S: Final = 1.0
