@@ -21,6 +21,8 @@ from kernel.clock import Clock
 from kernel.commit import keys, together
 from kernel.commit.batch import Batch, Outcome, Ref, kinds_of
 from kernel.commit.command import Command, Key
+from kernel.commit.keys import Answer
+from kernel.commit.together import Lost, NotCommittedError
 from kernel.db.database import AWAY, Database
 from kernel.journal import queries
 from kernel.journal.streams import Connection, Recorded, Versioned
@@ -40,6 +42,8 @@ CONTENDED_S: Final = 5.0
 CACHED_STREAMS_MAX: Final = 50_000
 _RECONNECT_S: Final = 0.2
 _CONNECT_S_MIN: Final = 1.0
+_BACKEND_S_MAX: Final = 10.0
+"""How long a server process that has lost us may go on with the statement it was sent."""
 
 log = structlog.get_logger()
 _encode: Final = msgspec.json.Encoder().encode
@@ -62,11 +66,16 @@ class Pending(msgspec.Struct, gc=False):
 
 
 class InDoubt(msgspec.Struct, gc=False):
-    """A batch whose COMMIT was sent and has not been answered yet, and the transaction that holds it."""
+    """
+    A batch whose COMMIT was sent and has not been answered yet, and the transaction that holds it.
+
+    ``xid`` is ``None`` where the one statement was also the commit; then ``backend`` is the process that ran it.
+    """
 
     batch: Batch
     outcomes: list[Outcome]
-    xid: str
+    xid: str | None
+    backend: int = 0
 
 
 class Committer:
@@ -230,68 +239,67 @@ class Committer:
             batch = Batch(self._known)
             outcomes = [batch.decide(one.command) for one in pending]
             await self._answer_replays(connection, pending, outcomes)
-            if batch.entries:
+            started_s = self._clock.monotonic_s()
+            if not batch.entries:
+                await self._check(connection, batch)
+            elif in_turn or open_ or not await self._write_at_once(connection, batch, pending, outcomes):
                 if not open_:
                     await transaction.start()
                     open_ = True
-                xid = await self._write(connection, batch, pending, outcomes, in_turn=in_turn)
+                xid = await self._write(connection, batch, pending, outcomes)
                 self._in_doubt = InDoubt(batch, outcomes, xid)
-                started_s = self._clock.monotonic_s()
                 await transaction.commit()
-                COMMIT_SECONDS.labels(self._name).observe(self._clock.monotonic_s() - started_s)
                 open_ = False
-            else:
-                await self._check(connection, batch)
+            COMMIT_SECONDS.labels(self._name).observe(self._clock.monotonic_s() - started_s)
         finally:
             if open_ and not connection.is_closed():
                 await transaction.rollback()
         self._finish(batch, pending, outcomes)
 
-    async def _write(
-        self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome], *, in_turn: bool
-    ) -> str:
-        """
-        Write entries, keys and state rows and look at what was only read: as one statement, where the kinds allow it.
+    async def _write_at_once(
+        self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
+    ) -> bool:
+        """Write and commit everything as one statement; ``False``, and nothing done, where the kinds forbid it."""
+        parts = await together.collected(batch.changes())
+        if parts is None:
+            return False
+        answers, read = _answers(pending, outcomes), list(batch.untouched().values())
+        self._in_doubt = InDoubt(batch, outcomes, None, connection.get_server_pid())
+        try:
+            await together.commit(connection, batch.sorted_entries(), answers, read, parts)
+        except NotCommittedError as error:
+            match error.lost:
+                case Lost.FASTER:
+                    self._contend(batch.entries)
+                    raise Clash from error
+                case Lost.KEY:
+                    raise KeyTaken from error
+                case Lost.MOVED:
+                    self._contend(batch.untouched())
+                    raise Clash from error
+        return True
 
-        ``in_turn`` writes them one after the other; the journal goes first, for it decides who won. Returns the
-        transaction's id.
-        """
-        entries, changes = batch.sorted_entries(), batch.changes()
-        answers = [
-            (one.command.key, _encode(outcome.answer), one.command.at)
-            for one, outcome in zip(pending, outcomes, strict=True)
-            if one.command.key is not None and outcome.problem is None and outcome.bug is None and not outcome.replayed
-        ]
-        parts = None if in_turn else await together.collected(changes)
-        if parts is not None:
-            read = list(batch.untouched().values())
-            xid, keys_free, moved = await together.write(connection, entries, answers, read, parts)
-        else:
-            xid, keys_free, moved = await queries.append(connection, entries), True, ()
+    async def _write(
+        self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
+    ) -> str:
+        """Write entries, keys and state rows; the journal goes first, for it decides who won. Return the xid."""
+        xid = await queries.append(connection, batch.sorted_entries())
         if xid is None:
             self._contend(batch.entries)
             raise Clash
-        if parts is None and answers:
-            keys_free = await keys.keep(connection, answers)
-        if not keys_free:
+        answers = _answers(pending, outcomes)
+        if answers and not await keys.keep(connection, answers):
             raise KeyTaken
-        if parts is not None:
-            self._check_moved(batch, moved)
-            return xid
-        for kind, changed in changes.items():
-            await kind.save(connection, changed)
+        for kind, changes in batch.changes().items():
+            await kind.save(connection, changes)
         await self._check(connection, batch)
         return xid
 
     async def _check(self, connection: Connection, batch: Batch) -> None:
         """Make sure that what was only read is still so: a refusal from a stale state would be wrong."""
         untouched = batch.untouched()
-        if untouched:
-            self._check_moved(batch, await queries.moved(connection, list(untouched.values())))
-
-    def _check_moved(self, batch: Batch, moved: Sequence[str]) -> None:
-        if moved:
-            self._contend(ref for ref, (name, _) in batch.untouched().items() if name in moved)
+        if untouched and (moved := await queries.moved(connection, list(untouched.values()))):
+            self._contend(ref for ref, (name, _) in untouched.items() if name in moved)
             raise Clash
 
     async def _load(self, connection: Connection, refs: Sequence[Ref]) -> None:
@@ -374,10 +382,18 @@ class Committer:
         ended: a server does not notice at once that its client has gone, and goes on committing.
         """
         connection = self._connected()
-        while await queries.in_progress(connection, doubt.xid):  # noqa: ASYNC110 - another server process sets no event
+        until_s = self._clock.monotonic_s() + _BACKEND_S_MAX
+        while await self._at_work(connection, doubt):
+            if doubt.xid is None and self._clock.monotonic_s() > until_s:
+                break  # another process has been given its number
             await asyncio.sleep(_RECONNECT_S)
         entry = next(iter(doubt.batch.entries.values()))[0]
         return await queries.leaf(connection, entry.stream, entry.version) == entry.leaf
+
+    async def _at_work(self, connection: Connection, doubt: InDoubt) -> bool:
+        if doubt.xid is None:
+            return await queries.backend_lives(connection, doubt.backend)
+        return await queries.in_progress(connection, doubt.xid)
 
     def _give_up_old(self, pending: list[Pending], error: Exception | None = None) -> list[Pending]:
         """
@@ -413,6 +429,15 @@ class Committer:
         for old in [ref for ref, until_s in self._contended.items() if until_s < now_s]:
             del self._contended[old]
         return {ref for ref in refs if ref in self._contended}
+
+
+def _answers(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> list[Answer]:
+    """List the answers that are to be kept under an idempotency key."""
+    return [
+        (one.command.key, _encode(outcome.answer), one.command.at)
+        for one, outcome in zip(pending, outcomes, strict=True)
+        if one.command.key is not None and outcome.problem is None and outcome.bug is None and not outcome.replayed
+    ]
 
 
 def _tell(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:

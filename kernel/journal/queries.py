@@ -34,6 +34,7 @@ APPENDED_XID: Final = "case when (select count(*) from appended) = $9::int then 
 """The id of the transaction where all places were free, else null."""
 _APPEND: Final = f"with {APPENDED} select {APPENDED_XID}"
 _STATUS: Final = "select pg_xact_status($1::text::xid8)"
+_BACKEND: Final = "select exists (select from pg_stat_activity where pid = $1 and pid <> pg_backend_pid())"
 _ENTER: Final = f"select pg_advisory_xact_lock_shared({_TURN})"
 _ENTER_ALONE: Final = f"select pg_advisory_xact_lock({_TURN})"
 MOVED: Final = """
@@ -88,6 +89,11 @@ async def in_progress(connection: Connection, xid: str) -> bool:
         return bool(await connection.fetchval(_STATUS, xid) == "in progress")
     except asyncpg.InvalidParameterValueError:
         return False  # a standby was promoted that never saw it
+
+
+async def backend_lives(connection: Connection, pid: int) -> bool:
+    """Tell whether a server process is still there whose client has lost it."""
+    return bool(await connection.fetchval(_BACKEND, pid))
 
 
 async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]:
