@@ -45,7 +45,7 @@ class Office:
         )
         return answer.raise_for_status().json()
 
-    def announce(self, *, starts_in_s: float = 3, publish: bool = True, **terms: object) -> str:
+    def announce(self, *, starts_in_s: float = 6, publish: bool = True, **terms: object) -> str:
         """Draft an auction of the three suppliers, publish it, and give its id."""
         found = self.call("purchaser", "GET", "/api/organisations?role=supplier")["items"]
         body = {

@@ -1,8 +1,9 @@
 export default {
   connection: {
     connecting: "Connecting",
-    live: "Live",
+    live: "Connected",
     lost: "Connection lost, try {n}",
+    shut: "Disconnected",
     ended: "Over",
   },
   lastSync: "Last news {n} s ago",
@@ -41,7 +42,7 @@ export default {
   asTable: "Show as table",
   asCurve: "Show as curve",
   log: "Offers",
-  logNote: "Suppliers are anonymous until the award",
+  logNote: "Anonymous until the award",
   noneMade: "Nobody made an offer",
   logEmpty: "No offer yet",
   logBestOnly: "Only offers that set a new lowest price are shown",

@@ -3,6 +3,7 @@ export default {
     connecting: "正在连接",
     live: "实时连接",
     lost: "连接中断，第 {n} 次重连",
+    shut: "连接已断开",
     ended: "已结束",
   },
   lastSync: "最后同步 {n} 秒前",
