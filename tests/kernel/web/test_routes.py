@@ -1,7 +1,7 @@
 """Typed routes: what goes in, what comes out, and what is said when something is wrong."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx2 as httpx
 import msgspec
 import pytest
+import structlog
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
@@ -19,6 +20,7 @@ from kernel.db.database import Database
 from kernel.problems import Refused
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
+from kernel.web import edge
 from kernel.web.context import COOKIE, Context
 from kernel.web.edge import HANDLERS, SECURITY_HEADERS, Edge
 from kernel.web.routes import Answer, Download, op
@@ -102,6 +104,15 @@ def an_app(kernel: Kernel) -> Edge:
 @pytest.fixture
 async def kernel(make_kernel: KernelMaker) -> Kernel:
     return await make_kernel(actors=somebody, body_bytes_max=1_024)
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What is logged, whatever a test before this one has set up for the whole process."""
+    structlog.reset_defaults()
+    monkeypatch.setattr(edge, "log", structlog.get_logger())
+    with capture_logs() as found:
+        yield found
 
 
 @pytest.fixture
@@ -293,9 +304,10 @@ async def test_the_language_is_the_one_that_is_preferred(
     assert (await client.get("/api/refuses", headers=headers)).json()["detail"] == detail
 
 
-async def test_a_bug_is_a_plain_problem_whose_number_finds_it_in_the_log(client: httpx.AsyncClient) -> None:
-    with capture_logs() as logs:
-        answer = await client.get("/api/fails", headers={"Accept-Language": "en"})
+async def test_a_bug_is_a_plain_problem_whose_number_finds_it_in_the_log(
+    client: httpx.AsyncClient, logs: list[Any]
+) -> None:
+    answer = await client.get("/api/fails", headers={"Accept-Language": "en"})
 
     document = problem_of(answer, 500, "failed")
     number = document["instance"].removeprefix("urn:uuid:")
@@ -325,7 +337,7 @@ async def test_a_database_that_is_away_is_a_503_and_the_next_request_after_it_wo
         assert (await client.get("/api/data")).json() == {"said": 1}
 
 
-async def test_whoever_hangs_up_in_the_middle_of_a_request_is_no_failure_of_ours(bare: Kernel) -> None:
+async def test_whoever_hangs_up_in_the_middle_of_a_request_is_no_failure_of_ours(bare: Kernel, logs: list[Any]) -> None:
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -343,17 +355,17 @@ async def test_whoever_hangs_up_in_the_middle_of_a_request_is_no_failure_of_ours
         "client": None,
         "server": ("test", 80),
     }
-    with capture_logs() as logs:
-        await an_app(bare)(scope, receive, send)
+    await an_app(bare)(scope, receive, send)
 
     assert sent[0]["status"] == 499
     (line,) = logs
     assert (line["event"], line["status"], line["origin"]) == ("request", 499, "local")
 
 
-async def test_each_request_is_one_line_in_the_log_without_its_query(client: httpx.AsyncClient) -> None:
-    with capture_logs() as logs:
-        await client.get("/api/things/5?wanted=secret")
+async def test_each_request_is_one_line_in_the_log_without_its_query(
+    client: httpx.AsyncClient, logs: list[Any]
+) -> None:
+    await client.get("/api/things/5?wanted=secret")
 
     (line,) = logs
     assert (line["event"], line["method"], line["path"], line["route"], line["status"], line["origin"]) == (
