@@ -139,3 +139,17 @@ async def test_guessing_at_many_accounts_from_one_address_is_stopped(
     async with httpx.AsyncClient(transport=elsewhere, base_url="http://test") as other:
         assert (await log_in(other, "zhang", PASSWORD)).status_code == 201
     assert ATTEMPTS_PER_ADDRESS > ATTEMPTS_PER_ACCOUNT
+
+
+async def test_whoever_is_forgotten_may_begin_anew_with_and_without_redis(
+    redis: Redis, nowhere: Redis, clock: ManualClock
+) -> None:
+    for where in (redis, nowhere):
+        limits = Limits(where, clock)
+        await hits(limits, "a", 5)
+        await hits(limits, "b", 5)
+        await limits.forget("a")
+        await limits.forget("never counted")
+
+        assert await hits(limits, "a", 5) == 3
+        assert await hits(limits, "b", 5) == 0
