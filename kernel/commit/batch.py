@@ -5,8 +5,8 @@ No I/O: given the states, it is a pure computation, so that a clash with another
 computing it again.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -32,6 +32,23 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     replayed: bool = False
 
 
+Done = Callable[[Outcome], None]
+
+
+class Pending(msgspec.Struct, gc=False):
+    """A command that waits, when it came and whom to tell."""
+
+    command: Command[Any]
+    done: Done
+    queued_s: float
+
+
+class Known(Protocol):
+    """Where a batch finds the states that were loaded or committed before it: a dictionary, say."""
+
+    def get(self, ref: Ref, /) -> Versioned[Any] | None: ...
+
+
 class _Working:
     """One stream while a batch is worked out: as it was, as the decisions so far leave it, and what they append."""
 
@@ -52,9 +69,13 @@ class Batch:
     Cost: about 5 µs a command and event besides the decision itself; see ``bench/micro/batch.py``.
     """
 
-    def __init__(self, known: Mapping[Ref, Versioned[Any]]) -> None:
+    def __init__(self, known: Known) -> None:
         self._known: Final = known
         self._streams: Final[dict[Ref, _Working]] = {}
+
+    def knows(self, command: Command[Any]) -> bool:
+        """Tell whether the states of all streams that a command names are at hand."""
+        return all(ref in self._streams or self._known.get(ref) is not None for ref in command.streams)
 
     def get(self, ref: Ref) -> Any:
         """
@@ -70,7 +91,7 @@ class Batch:
         streams = self._streams
         for ref in command.streams:
             if ref not in streams:
-                streams[ref] = _Working(ref, self._known.get(ref, _ABSENT))
+                streams[ref] = _Working(ref, self._known.get(ref) or _ABSENT)
         try:
             decision = command.decide(self)
             if isinstance(decision, Problem):

@@ -19,9 +19,9 @@ import structlog
 
 from kernel.clock import Clock
 from kernel.commit import keys, together
-from kernel.commit.batch import Batch, Outcome, Ref, kinds_of
+from kernel.commit.ahead import Ahead
+from kernel.commit.batch import Batch, Done, Outcome, Pending, Ref, kinds_of
 from kernel.commit.command import Command, Key
-from kernel.commit.keys import Answer
 from kernel.commit.together import Lost, NotCommittedError
 from kernel.db.database import AWAY, Database
 from kernel.journal import queries
@@ -30,7 +30,6 @@ from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMM
 from kernel.problems import Conflict, Problem, Unavailable
 
 A = TypeVar("A")
-Done = Callable[[Outcome], None]
 Committed = Callable[[Mapping[Ref, Sequence[Recorded[Any]]]], None]
 """Told after each commit which events each stream got; must not raise and must not block."""
 
@@ -46,7 +45,6 @@ _BACKEND_S_MAX: Final = 10.0
 """How long a server process that has lost us may go on with the statement it was sent."""
 
 log = structlog.get_logger()
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class Clash(Exception):
@@ -55,14 +53,6 @@ class Clash(Exception):
 
 class KeyTaken(Exception):
     """One of the batch's idempotency keys was answered before."""
-
-
-class Pending(msgspec.Struct, gc=False):
-    """A command in the queue, when it came and whom to tell."""
-
-    command: Command[Any]
-    done: Done
-    queued_s: float
 
 
 class InDoubt(msgspec.Struct, gc=False):
@@ -110,6 +100,7 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._in_doubt: InDoubt | None = None
+        self._ahead: Ahead | None = None
         self.listeners: Final[list[Committed]] = []
 
     async def open(self) -> None:
@@ -156,24 +147,36 @@ class Committer:
             Unavailable: the queue is full, too old, or closing; nothing was done.
         """
         now_s = self._clock.monotonic_s()
-        stale = bool(self._queue) and now_s - self._queue[0].queued_s > self._queue_age_max_s
-        if self._closing or stale or len(self._queue) >= self._queue_len_max:
+        waiting = self._ahead.pending if self._ahead else ()
+        oldest = waiting[0] if waiting else self._queue[0] if self._queue else None
+        stale = oldest is not None and now_s - oldest.queued_s > self._queue_age_max_s
+        if self._closing or stale or len(waiting) + len(self._queue) >= self._queue_len_max:
             raise _unavailable()
-        self._queue.append(Pending(command, done, now_s))
+        one = Pending(command, done, now_s)
+        if self._ahead and not self._queue and not self._contended and self._ahead.takes(command):
+            self._ahead.take(one)
+        else:
+            self._queue.append(one)
         self._wake.set()
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                size = min(len(self._queue), self._batch_len_max)
-                await self._settle([self._queue.popleft() for _ in range(size)])
+            while self._queue or self._ahead:
+                ahead, self._ahead = self._ahead, None
+                if ahead and ahead.pending:
+                    await self._settle(ahead.pending, ahead)
+                elif self._queue:
+                    size = min(len(self._queue), self._batch_len_max)
+                    await self._settle([self._queue.popleft() for _ in range(size)])
             if self._closing:
                 return
 
-    async def _settle(self, pending: list[Pending]) -> None:  # noqa: C901 - one case a failure
-        """See a batch through: every one of its commands is told exactly once."""
+    async def _settle(  # noqa: C901 - one case a failure
+        self, pending: list[Pending], ahead: Ahead | None = None
+    ) -> None:
+        """See a batch through, decided ahead or not: every one of its commands is told exactly once."""
         pending = self._without_repeats(pending)
         attempts = 0
         replay = False
@@ -183,7 +186,8 @@ class Committer:
                 if replay:
                     pending, replay = await self._replay(pending), False
                     continue
-                return await self._commit(pending, alone=attempts >= ATTEMPTS_BEFORE_ALONE, in_turn=in_turn)
+                alone, decided, ahead = attempts >= ATTEMPTS_BEFORE_ALONE, ahead, None
+                return await self._commit(pending, decided, alone=alone, in_turn=in_turn)
             except (Clash, asyncpg.DeadlockDetectedError):
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
@@ -220,11 +224,16 @@ class Committer:
                 first.append(one)
         return first
 
-    async def _commit(self, pending: list[Pending], *, alone: bool, in_turn: bool) -> None:
-        """Decide a batch and make it durable. Raises ``Clash``, ``KeyTaken`` or what the database raises."""
+    async def _commit(self, pending: list[Pending], ahead: Ahead | None, *, alone: bool, in_turn: bool) -> None:
+        """
+        Decide a batch, unless that was done ahead, and make it durable.
+
+        Raises ``Clash``, ``KeyTaken`` or what the database raises; nothing was done then, and nobody told.
+        """
         connection = self._connected()
+        self._dissolve()
         self._in_doubt = None
-        refs = {ref for one in pending for ref in one.command.streams}
+        refs = {ref for one in pending for ref in one.command.streams} if ahead is None else set[Ref]()
         contended = self._contended_among(refs)
         transaction = connection.transaction()
         open_ = False
@@ -236,8 +245,8 @@ class Committer:
             if contended:
                 await queries.lock(connection, sorted(map(str, contended)))
             await self._load(connection, [ref for ref in refs if ref in contended or ref not in self._known])
-            batch = Batch(self._known)
-            outcomes = [batch.decide(one.command) for one in pending]
+            batch = ahead.batch if ahead else Batch(self._known)
+            outcomes = ahead.outcomes if ahead else [batch.decide(one.command) for one in pending]
             await self._answer_replays(connection, pending, outcomes)
             started_s = self._clock.monotonic_s()
             if not batch.entries:
@@ -263,11 +272,15 @@ class Committer:
         parts = await together.collected(batch.changes())
         if parts is None:
             return False
-        answers, read = _answers(pending, outcomes), list(batch.untouched().values())
+        answers, read = keys.answers_of(pending, outcomes), list(batch.untouched().values())
         self._in_doubt = InDoubt(batch, outcomes, None, connection.get_server_pid())
+        self._ahead = Ahead(batch, self._known, self._batch_len_max)
         try:
             await together.commit(connection, batch.sorted_entries(), answers, read, parts)
-        except NotCommittedError as error:
+        except BaseException as error:
+            self._dissolve()
+            if not isinstance(error, NotCommittedError):
+                raise
             match error.lost:
                 case Lost.FASTER:
                     self._contend(batch.entries)
@@ -279,6 +292,12 @@ class Committer:
                     raise Clash from error
         return True
 
+    def _dissolve(self) -> None:
+        """Put back what was decided on top of a batch that did not come to be: it is decided again."""
+        if self._ahead:
+            self._queue.extendleft(reversed(self._ahead.pending))
+            self._ahead = None
+
     async def _write(
         self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
     ) -> str:
@@ -287,7 +306,7 @@ class Committer:
         if xid is None:
             self._contend(batch.entries)
             raise Clash
-        answers = _answers(pending, outcomes)
+        answers = keys.answers_of(pending, outcomes)
         if answers and not await keys.keep(connection, answers):
             raise KeyTaken
         for kind, changes in batch.changes().items():
@@ -429,15 +448,6 @@ class Committer:
         for old in [ref for ref, until_s in self._contended.items() if until_s < now_s]:
             del self._contended[old]
         return {ref for ref in refs if ref in self._contended}
-
-
-def _answers(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> list[Answer]:
-    """List the answers that are to be kept under an idempotency key."""
-    return [
-        (one.command.key, _encode(outcome.answer), one.command.at)
-        for one, outcome in zip(pending, outcomes, strict=True)
-        if one.command.key is not None and outcome.problem is None and outcome.bug is None and not outcome.replayed
-    ]
 
 
 def _tell(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
+from kernel.commit.batch import Outcome, Pending
 from kernel.commit.command import Key
 from kernel.journal.streams import Connection
 
@@ -21,6 +24,17 @@ select k.owner, k.key, k.fingerprint, k.answer from idempotency_keys k
 join unnest($1::text[], $2::text[]) as asked(owner, key) on k.owner = asked.owner and k.key = asked.key
 """
 _FORGET: Final = "delete from idempotency_keys where at < $1"
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def answers_of(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> list[Answer]:
+    """List the answers that are to be kept under an idempotency key."""
+    return [
+        (one.command.key, _encode(outcome.answer), one.command.at)
+        for one, outcome in zip(pending, outcomes, strict=True)
+        if one.command.key is not None and outcome.problem is None and outcome.bug is None and not outcome.replayed
+    ]
 
 
 async def keep(tx: Connection, answers: Sequence[Answer]) -> bool:

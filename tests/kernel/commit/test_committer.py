@@ -344,3 +344,37 @@ async def test_a_process_forgets_states_and_still_decides_right(
     found = await asyncio.gather(*(stocked.committer.submit(take("a", id_)) for id_ in ids * 3))
 
     assert found == [9] * 5 + [8] * 5 + [7] * 5
+
+
+async def test_what_arrives_while_a_batch_is_written_is_decided_on_top_of_it(stocked: Kernel) -> None:
+    await stocked.committer.submit(fill(1_000))
+
+    async def buy(name: str) -> list[int]:
+        return [await stocked.committer.submit(take(name)) for _ in range(25)]
+
+    left = await asyncio.gather(*(buy(f"b{n}") for n in range(8)))
+
+    assert sorted(number for numbers in left for number in numbers) == list(range(800, 1_000))
+
+
+async def test_what_was_decided_ahead_of_a_batch_that_lost_is_decided_again(
+    stocked: Kernel, make_kernel: KernelMaker
+) -> None:
+    other = await make_kernel()
+    await stocked.committer.submit(fill(150))
+
+    async def buy(committer: Committer, name: str) -> list[object]:
+        return [await outcome(committer, name) for _ in range(20)]
+
+    async def outcome(committer: Committer, name: str) -> object:
+        try:
+            return await committer.submit(take(name))
+        except Refused:
+            return None
+
+    committers = [stocked.committer, other.committer] * 5
+    found = await asyncio.gather(*(buy(committer, f"b{n}") for n, committer in enumerate(committers)))
+
+    answers = [answer for answers in found for answer in answers]
+    assert sorted(answer for answer in answers if answer is not None) == list(range(150))
+    assert answers.count(None) == 50

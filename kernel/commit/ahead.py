@@ -1,0 +1,46 @@
+"""
+Deciding ahead: while one batch is being written, what arrives for the next is decided at once.
+
+Writing a batch is waiting for the database, and the processor would be idle meanwhile. The batch ahead is decided on
+top of what the one in flight will leave behind. Where that one does not come to be (another process was faster, the
+connection broke), nothing was told to anybody: the commands go back to the queue and are decided again.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kernel.commit.batch import Batch, Known, Outcome, Pending, Ref
+from kernel.commit.command import Command
+from kernel.journal.streams import Versioned
+
+
+class _Overlay:
+    """The states that a batch in flight will leave, in front of those that are known."""
+
+    __slots__ = ("_behind", "_front")
+
+    def __init__(self, front: Mapping[Ref, Versioned[Any]], behind: Known) -> None:
+        self._front = front
+        self._behind = behind
+
+    def get(self, ref: Ref, /) -> Versioned[Any] | None:
+        return self._front.get(ref) or self._behind.get(ref)
+
+
+class Ahead:
+    """The next batch, decided command by command while ``flying`` is being written."""
+
+    def __init__(self, flying: Batch, known: Known, len_max: int) -> None:
+        self.batch: Final = Batch(_Overlay(flying.results(), known))
+        self.pending: Final[list[Pending]] = []
+        self.outcomes: Final[list[Outcome]] = []
+        self._len_max: Final = len_max
+
+    def takes(self, command: Command[Any]) -> bool:
+        """Tell whether a command can be decided here and now: nothing is to be loaded or looked up for it."""
+        return command.key is None and len(self.pending) < self._len_max and self.batch.knows(command)
+
+    def take(self, one: Pending) -> None:
+        """Decide a command; nobody is told yet."""
+        self.pending.append(one)
+        self.outcomes.append(self.batch.decide(one.command))
