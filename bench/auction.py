@@ -74,9 +74,9 @@ async def _measure(
         )
         return {**found, "server_cpu_us_each": round(cpu_us, 1), **({"rate": round(rate, 1)} if rate else {})}
 
-    rounds: list[dict[str, Any]] = []
-    for round_ in range(options.rounds):
-        rounds.append({what: await phase(round_, what) for what in ("echo", "many", "one")})
+    rounds: list[dict[str, Any]] = [
+        {what: await phase(round_, what) for what in ("echo", "many", "one")} for round_ in range(options.rounds)
+    ]
     half = {what: statistics.median(each[what]["per_s"] for each in rounds) / 2 for what in ("many", "one")}
     for round_, found in enumerate(rounds):
         found["echo_paced"] = await phase(round_, "echo", half["many"])

@@ -94,9 +94,9 @@ def _show(found: Result, console: Console) -> None:
         )
     console.print(table)
     machine, commit = found.machine, found.commit
-    console.print(
-        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_before'][0]} before; commit {commit['id']}{' with changes' if commit['dirty'] else ''}"
-    )
+    changed = " with changes" if commit["dirty"] else ""
+    console.print(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_before'][0]} before")
+    console.print(f"commit {commit['id']}{changed}; {found.took_s:.0f} s")
     for name, check in found.checks.items():
         good = check["ok"] if isinstance(check, dict) else not check
         console.print(f"{'[green]✓[/]' if good else '[red]✗[/]'} {name}: {check}")

@@ -19,6 +19,7 @@ import msgspec
 ANSWER_S: Final = 300.0
 _LINE_BYTES_MAX: Final = 1 << 28
 _STOP_S: Final = 20.0
+_CHECKOUT: Final = Path(__file__).resolve().parents[1]
 
 Do = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -81,7 +82,7 @@ async def child(module: str, directory: Path, name: str, *arguments: str) -> Asy
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
-            cwd=Path(__file__).resolve().parents[1],
+            cwd=_CHECKOUT,
             limit=_LINE_BYTES_MAX,
             start_new_session=True,  # Ctrl-C is for the bench, which then stops its children in order
         )

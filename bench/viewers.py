@@ -24,8 +24,7 @@ _MESSAGE_LEN: Final = 500
 LEAVES_OUT: Final = (
     "TLS, the network, several service processes; viewers and service share the machine's cores",
     "slow viewers, and viewers that come and go",
-    "at saturation the pause between two frames of a hall (flush_min_s, 50 ms as shipped) is set to 0: it would bound "
-    "what is sent",
+    "at saturation the pause between two frames of a hall (flush_min_s, 50 ms as shipped) is 0: it would bound them",
 )
 
 

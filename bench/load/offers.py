@@ -142,7 +142,7 @@ class Bidding:
         if pacing is not None:
             await pacing
         deadline_s = perf_counter() + _LAST_ANSWER_S
-        while any(bidder.waiting or bidder.due for bidder in bidders) and perf_counter() < deadline_s:
+        while any(bidder.waiting or bidder.due for bidder in bidders) and perf_counter() < deadline_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
         for bidder in bidders:
             bidder.transport.disconnect()

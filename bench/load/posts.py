@@ -94,7 +94,7 @@ async def run(
     shared.counting = shared.going = False
     took_s, cpu_s = perf_counter() - began_s, process_time() - began_cpu_s
     deadline_s = perf_counter() + _LAST_ANSWER_S
-    while any(poster.waiting for poster in posters) and perf_counter() < deadline_s:
+    while any(poster.waiting for poster in posters) and perf_counter() < deadline_s:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     for poster in posters:
         poster.transport.close()

@@ -17,7 +17,7 @@ class _Viewer(WSListener):  # type: ignore[misc]
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, _: WSTransport) -> None:
         self.crowd.lost += 1
 
     def on_ws_frame(self, _: WSTransport, frame: WSFrame) -> None:
