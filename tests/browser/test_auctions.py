@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocket, expect
 
 from kernel.clock import SystemClock
 from tests.builders.browser import PHONE, Service, Visit, Visitor
@@ -118,6 +118,10 @@ async def _act(page: Page, what: str, title: str, *, confirm: str = "确认", re
     await expect(dialog).to_have_count(0)
 
 
+def _is_pong(payload: str | bytes) -> bool:
+    return "pong" in str(payload)
+
+
 def _pill(page: Page, stage: str) -> Any:
     return page.locator(".page-head .pill").filter(has_text=stage)
 
@@ -190,9 +194,12 @@ async def test_an_offer_whose_answer_was_lost_is_made_once_and_nothing_is_missed
     address = urlsplit(service.url)
     async with CuttingProxy(address.hostname or "", address.port or 0) as proxy:
         supplier = (await visit("supplier1", expected=("WebSocket",)))._replace(url=proxy.url)
+        lines: list[WebSocket] = []
+        supplier.page.on("websocket", lambda line: lines.append(line))  # noqa: PLW0108 - Playwright takes no builtin
         page = await supplier.go(f"/auctions/{auction_id}")
         await expect(page.get_by_text("实时连接")).to_be_visible()
         await _fill_in(page, 258_000)
+        await lines[-1].wait_for_event("framereceived", predicate=_is_pong)  # none other is due for some seconds
         proxy.cut = Cut.REPLY
         await _confirm(page)
         await expect(page.get_by_text("连接中断，第")).to_be_visible()
