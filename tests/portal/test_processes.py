@@ -17,10 +17,10 @@ import pytest
 
 from portal.demo.province import BODIES, PASSWORD
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 T = TypeVar("T")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def until(found: Callable[[], T | None]) -> T:
