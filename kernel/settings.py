@@ -148,7 +148,7 @@ class Settings(msgspec.Struct, frozen=True):
     """A command that has waited longer is refused with 503, undone."""
     drain_s: DrainSeconds = 0.3
     """How long the close of an auction waits for punctual offers that are still being decided."""
-    flush_min_s: FlushSeconds = 0.05
+    flush_min_s: FlushSeconds = 0.1
     """The shortest time between two messages to the viewers of one hall."""
     viewer_buffer_bytes_max: BufferBytes = 1 << 18
     """A viewer who lags by more is cut off with a hint to come back."""

@@ -1,7 +1,6 @@
 """Commands: what someone asks for, and the pure decision about it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -48,8 +47,7 @@ class Key(NamedTuple):
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Command(Generic[A]):
+class Command(msgspec.Struct, Generic[A], frozen=True, eq=False):
     """
     One thing to be decided.
 
