@@ -74,7 +74,8 @@ def test_the_history_keeps_results_in_order_and_draws_them(tmp_path: Path) -> No
     for ratio in (0.5, 0.6):
         bar = msgspec.structs.replace(a_result().bars[0], ratio=ratio)
         history.append(a_result(bars=(bar,)), tmp_path)
-    (tmp_path / "auction.jsonl").open("ab").write(b"cut off in the mid")
+    with (tmp_path / "auction.jsonl").open("ab") as file:
+        file.write(b"cut off in the mid")
 
     lines = history.lines(list(history.read(tmp_path)))
 
