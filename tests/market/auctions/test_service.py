@@ -377,7 +377,9 @@ async def test_rows_that_no_rule_would_write_are_refused_by_the_database(world: 
 
 async def test_a_tampered_row_is_found(world: World, owner: Any) -> None:
     auction_id = await world.closed()
-    await owner.execute("update auctions set standings = replace(standings::text, '\"label\": 2', '\"label\": 3')::jsonb")
+    await owner.execute(
+        "update auctions set standings = replace(standings::text, '\"label\": 2', '\"label\": 3')::jsonb"
+    )
 
     (difference,) = await differences(world.kernel)
 
