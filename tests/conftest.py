@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 from redis.asyncio import Redis
 
@@ -52,6 +53,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _named(variable: str) -> Path | None:
     """Programs other than the wheels', such as Debian's: the same tests must pass on them."""
     return Path(os.environ[variable]) if os.environ.get(variable) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _uncached_loggers() -> Iterator[None]:
+    """Commands set up logging for a process's whole life; here many run in one, and a test must see every event."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **how: configure(**{**how, "cache_logger_on_first_use": False}))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a test has set up."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
