@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bench.journal import check_offers
 from bench.options import Measured, Options, Tell
-from bench.result import at_least, at_most
+from bench.result import Bar, at_least, at_most
 from bench.talk import Child, child
 
 TITLE: Final = "竞价报价 · auction offers"
@@ -84,11 +84,19 @@ async def _measure(
         found["one_paced"] = await phase(round_, "one", half["one"])
     stored = await check_offers(server.ready["database_url"], auctions, acked)
 
+    count = len(tokens)
+    load_mix = _load_mix(options, count, many, half)
+    checks = {"journal": stored, "failures": failures}
+    return Measured(load_mix, LEAVES_OUT, tuple(rounds), checks, _bars(rounds, count, many))
+
+
+def _bars(rounds: list[dict[str, Any]], count: int, many: int) -> tuple[Bar, ...]:
+    """Compare the medians of all rounds with their baselines."""
+
     def of(what: str, figure: str) -> list[float]:
         return [each[what][figure] for each in rounds]
 
-    count = len(tokens)
-    bars = (
+    return (
         at_least(
             f"offers/s, {count} connections, {many} auctions",
             of("many", "per_s"),
@@ -110,7 +118,11 @@ async def _measure(
             "p99 at half load, one auction", of("one_paced", "p99_ms"), of("echo_paced", "p99_ms"), P99_MS_BAR, "ms"
         ),
     )
-    load_mix = {
+
+
+def _load_mix(options: Options, count: int, many: int, half: dict[str, float]) -> dict[str, Any]:
+    """Say in words and numbers what the load was."""
+    return {
         "words": "Each connection is a logged-in supplier in its auction's hall and gets its deltas. Closed loop: the "
         "next offer, one fen lower, leaves when the answer came; every offer is durable (fsync) before it is "
         "answered. Paced: offers are due at a fixed rate in turn over all connections, latency from the due time.",
@@ -123,4 +135,3 @@ async def _measure(
         "seconds_a_phase": options.seconds,
         "half_load_per_s": {what: round(rate, 1) for what, rate in half.items()},
     }
-    return Measured(load_mix, LEAVES_OUT, tuple(rounds), {"journal": stored, "failures": failures}, bars)
