@@ -9,6 +9,7 @@ Cost: see ``zhecai bench auction`` and ``zhecai bench orders``.
 """
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -41,8 +42,6 @@ CONTENDED_S: Final = 5.0
 CACHED_STREAMS_MAX: Final = 50_000
 _RECONNECT_S: Final = 0.2
 _CONNECT_S_MIN: Final = 1.0
-_BACKEND_S_MAX: Final = 10.0
-"""How long a server process that has lost us may go on with the statement it was sent."""
 
 log = structlog.get_logger()
 
@@ -59,13 +58,13 @@ class InDoubt(msgspec.Struct, gc=False):
     """
     A batch whose COMMIT was sent and has not been answered yet, and the transaction that holds it.
 
-    ``xid`` is ``None`` where the one statement was also the commit; then ``backend`` is the process that ran it.
+    ``xid`` is ``None`` where the one statement was also the commit; then ``life`` names the session that ran it.
     """
 
     batch: Batch
     outcomes: list[Outcome]
     xid: str | None
-    backend: int = 0
+    life: int = 0
 
 
 class Committer:
@@ -101,11 +100,12 @@ class Committer:
         self._closing = False
         self._in_doubt: InDoubt | None = None
         self._ahead: Ahead | None = None
+        self._life = 0
         self.listeners: Final[list[Committed]] = []
 
     async def open(self) -> None:
         """Connect and start committing."""
-        self._connection = await self._database.connect()
+        await self._connect()
         self._task = asyncio.create_task(self._run(), name=f"committer-{self._name}")
 
     async def close(self) -> None:
@@ -273,7 +273,7 @@ class Committer:
         if parts is None:
             return False
         answers, read = keys.answers_of(pending, outcomes), list(batch.untouched().values())
-        self._in_doubt = InDoubt(batch, outcomes, None, connection.get_server_pid())
+        self._in_doubt = InDoubt(batch, outcomes, None, self._life)
         self._ahead = Ahead(batch, self._known, self._batch_len_max)
         try:
             await together.commit(connection, batch.sorted_entries(), answers, read, parts)
@@ -379,7 +379,7 @@ class Committer:
             self._connected().terminate()
             try:
                 async with asyncio.timeout(max(_CONNECT_S_MIN, self._queue_age_max_s)):
-                    self._connection = await self._database.connect()
+                    await self._connect()
                 if self._in_doubt is None or not await self._happened(self._in_doubt):
                     self._in_doubt = None
                     return self._give_up_old(pending)
@@ -401,17 +401,14 @@ class Committer:
         ended: a server does not notice at once that its client has gone, and goes on committing.
         """
         connection = self._connected()
-        until_s = self._clock.monotonic_s() + _BACKEND_S_MAX
-        while await self._at_work(connection, doubt):
-            if doubt.xid is None and self._clock.monotonic_s() > until_s:
-                break  # another process has been given its number
+        while await self._at_work(connection, doubt):  # noqa: ASYNC110 - another server process sets no event
             await asyncio.sleep(_RECONNECT_S)
         entry = next(iter(doubt.batch.entries.values()))[0]
         return await queries.leaf(connection, entry.stream, entry.version) == entry.leaf
 
     async def _at_work(self, connection: Connection, doubt: InDoubt) -> bool:
         if doubt.xid is None:
-            return await queries.backend_lives(connection, doubt.backend)
+            return await queries.lives(connection, doubt.life)
         return await queries.in_progress(connection, doubt.xid)
 
     def _give_up_old(self, pending: list[Pending], error: Exception | None = None) -> list[Pending]:
@@ -431,6 +428,13 @@ class Committer:
         while self._queue and self._queue[0].queued_s < limit_s:
             _tell([self._queue.popleft()], [Outcome(problem=_unavailable())])
         return pending
+
+    async def _connect(self) -> None:
+        """Connect, and let the session hold a lock of its own for as long as its server process lives."""
+        connection = await self._database.connect()
+        self._life = secrets.randbits(62)
+        await queries.live(connection, self._life)
+        self._connection = connection
 
     def _connected(self) -> Connection:
         assert self._connection is not None, "the committer is not open"

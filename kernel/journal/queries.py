@@ -34,7 +34,8 @@ APPENDED_XID: Final = "case when (select count(*) from appended) = $9::int then 
 """The id of the transaction where all places were free, else null."""
 _APPEND: Final = f"with {APPENDED} select {APPENDED_XID}"
 _STATUS: Final = "select pg_xact_status($1::text::xid8)"
-_BACKEND: Final = "select exists (select from pg_stat_activity where pid = $1 and pid <> pg_backend_pid())"
+_LIVE: Final = "select pg_advisory_lock($1)"
+_ENDED: Final = "select pg_try_advisory_lock($1) and pg_advisory_unlock($1)"
 _ENTER: Final = f"select pg_advisory_xact_lock_shared({_TURN})"
 _ENTER_ALONE: Final = f"select pg_advisory_xact_lock({_TURN})"
 MOVED: Final = """
@@ -91,9 +92,14 @@ async def in_progress(connection: Connection, xid: str) -> bool:
         return False  # a standby was promoted that never saw it
 
 
-async def backend_lives(connection: Connection, pid: int) -> bool:
-    """Tell whether a server process is still there whose client has lost it."""
-    return bool(await connection.fetchval(_BACKEND, pid))
+async def live(connection: Connection, life: int) -> None:
+    """Hold a lock for as long as the session lasts: its server process releases it when it has ended, not before."""
+    await connection.execute(_LIVE, life)
+
+
+async def lives(connection: Connection, life: int) -> bool:
+    """Tell whether the server process of a session that was lost is still there, maybe at work on a statement."""
+    return not await connection.fetchval(_ENDED, life)
 
 
 async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]:
