@@ -47,6 +47,7 @@ class Sessions:
         self._touch_after: Final = min(_TOUCH_AFTER_MAX, self._idle / 10)
         self._absolute: Final = timedelta(seconds=absolute_s)
         self._cache: dict[bytes, tuple[Actor | None, float]] = {}
+        self._closed = 0
 
     async def open(self, user_id: UUID, *, origin: str, user_agent: str) -> tuple[str, datetime]:
         """Open a session; return its token (256 random bits, never stored) and when it ends at the latest."""
@@ -64,17 +65,20 @@ class Sessions:
         cached = self._cache.get(hashed)
         if cached and cached[1] > now_s:
             return cached[0]
+        closed = self._closed
         actor = await self._find(hashed)
         if len(self._cache) >= _CACHED_MAX:
             self._cache.clear()
-        self._cache[hashed] = (actor, now_s + CACHE_S)
+        if closed == self._closed:  # else it may have been read just before its session was closed
+            self._cache[hashed] = (actor, now_s + CACHE_S)
         return actor
 
     async def close(self, token: str) -> None:
         """End a session."""
         hashed = _hash(token)
-        self._cache.pop(hashed, None)
         await self._database.pool.execute(_CLOSE, hashed)
+        self._closed += 1
+        self._cache.pop(hashed, None)
 
     async def sweep(self) -> None:
         """Delete the sessions that have ended; called by the worker."""
