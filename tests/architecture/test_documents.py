@@ -10,7 +10,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 _LISTED: Final = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
 DOCUMENTS: Final = [name for name in _LISTED.stdout.split() if (ROOT / name).is_file()]
-TOP: Final = "kernel|registries|catalog|budget|market|portal|tests|bench|docs|deploy|requirements"
+TOP: Final = "crypto|kernel|registries|catalog|budget|market|portal|tests|bench|docs|deploy|requirements"
 
 _LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
 _PATH: Final = re.compile(rf"`((?:{TOP})/(?!static)[\w./-]+)`")  # portal/static is built

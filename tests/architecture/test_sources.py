@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGES: Final = ("kernel", "registries", "catalog", "budget", "market", "portal")
+PACKAGES: Final = ("crypto", "kernel", "registries", "catalog", "budget", "market", "portal")
 WITH_AREAS: Final = ("registries", "catalog", "budget", "market")
 
 FILE_LINES_MAX: Final = 500
