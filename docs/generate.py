@@ -19,7 +19,8 @@ from starlette.routing import WebSocketRoute
 
 import kernel.settings
 from kernel.access.actors import Role
-from kernel.access.table import ACCESS, Action
+from kernel.access.duties import SIDES
+from kernel.access.table import ACCESS, CONDITIONS, TABLE, Action, Grant, Scope
 from kernel.settings import NAMES, Settings
 from kernel.web.routes import TypedRoute
 from market.auctions import lifecycle as auction
@@ -113,9 +114,66 @@ def _row(method: str, path: str, summary: str, action: Action) -> str:
     return f"| {method} | `{path}` | {summary} | `{action}` | {who} |"
 
 
+def access() -> str:
+    """Write the access table: what each role may do, and how far."""
+    roles = list(Role)
+    rows = [
+        f"| `{action}` | {rule.text[1]} · {rule.text[0]} | {rule.nature} | "
+        + " | ".join(_grant(next((grant for grant in rule.grants if grant.role is role), None)) for role in roles)
+        + " |"
+        for action, rule in TABLE.items()
+    ]
+    return "\n".join(
+        [
+            "# Who may do what",
+            "",
+            f"From `kernel/access/table.py`. {_WRITTEN}",
+            "",
+            "Every route names one of these actions ([routes.md](routes.md)). A cell says how far the role's right reaches; an empty",
+            "one, that it has none. Somebody else's object answers 404. Overseers see the region of their organisation and those",
+            "below it (GB/T 2260): a province everything, a city its counties, a county itself.",
+            "",
+            "| scope | reaches |",
+            "|---|---|",
+            *(f"| {scope} | {text} |" for scope, text in _SCOPES.items()),
+            "",
+            "Sides that nobody may combine (`kernel/access/duties.py`): "
+            + "; ".join(
+                f"{side}: {', '.join(r for r in Role if SIDES[r] is side)}" for side in dict.fromkeys(SIDES.values())
+            )
+            + ".",
+            "",
+            f"| action | what | nature | {' | '.join(roles)} |",
+            "|---|---|---|" + "---|" * len(roles),
+            *rows,
+            "",
+            "| condition | means | decided by |",
+            "|---|---|---|",
+            *(f"| {name} | {meaning.en} · {meaning.zh} | `{meaning.where}` |" for name, meaning in CONDITIONS.items()),
+            "",
+        ]
+    )
+
+
+_SCOPES: Final = {
+    Scope.PUBLIC: "what everybody may see",
+    Scope.OWN: "the account's own",
+    Scope.ORGANISATION: "what belongs to the actor's organisation",
+    Scope.REGION: "what belongs to the actor's region and those below it",
+    Scope.PLATFORM: "everything",
+}
+
+
+def _grant(grant: Grant | None) -> str:
+    if grant is None:
+        return ""
+    return f"{grant.scope}, {grant.condition}" if grant.condition else str(grant.scope)
+
+
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "settings.md": settings,
     "routes.md": routes,
+    "access.md": access,
     "lifecycles/auction.md": auction.picture,
     "lifecycles/order.md": order.picture,
 }

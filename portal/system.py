@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from kernel.access.table import Action
+from kernel.access.actors import Role
+from kernel.access.table import CONDITIONS, TABLE, Action, Condition, Nature, Rule, Scope
 from kernel.db.skew import SKEW_S_MAX
 from kernel.problems import PROBLEMS, NotFound, Problem
 from kernel.runtime import Kernel
@@ -31,6 +32,50 @@ class SystemOut(msgspec.Struct, frozen=True):
     demo: bool
 
 
+class GrantOut(msgspec.Struct, frozen=True):
+    """One role's right to an action."""
+
+    role: Role
+    scope: Scope
+    condition: Condition | None
+
+
+class RuleOut(msgspec.Struct, frozen=True):
+    """One action of the access table."""
+
+    action: Action
+    nature: Nature
+    zh: str
+    en: str
+    grants: tuple[GrantOut, ...]
+
+
+class ConditionOut(msgspec.Struct, frozen=True):
+    """What a condition means, and the function that decides it."""
+
+    condition: Condition
+    zh: str
+    en: str
+    where: str
+
+
+class AccessTableOut(msgspec.Struct, frozen=True):
+    """The access table as it is in force."""
+
+    items: tuple[RuleOut, ...]
+    conditions: tuple[ConditionOut, ...]
+
+
+def _rule(action: Action, rule: Rule) -> RuleOut:
+    return RuleOut(action, rule.nature, *rule.text, tuple(GrantOut(*grant) for grant in rule.grants))
+
+
+_ACCESS: Final = AccessTableOut(
+    tuple(_rule(action, rule) for action, rule in TABLE.items()),
+    tuple(ConditionOut(condition, *meaning) for condition, meaning in CONDITIONS.items()),
+)
+
+
 def system_routes(version: str) -> list[BaseRoute]:
     """Make the routes that belong to no area."""
 
@@ -38,8 +83,13 @@ def system_routes(version: str) -> list[BaseRoute]:
     async def get_system(ctx: Context) -> SystemOut:
         return SystemOut(version, ctx.received_at, ctx.kernel.settings.demo)
 
+    @op("GET", "/api/access-table", action=Action.ACCESS_READ, tag="system", summary="Who may do what, and how far")
+    async def get_access_table(_ctx: Context) -> AccessTableOut:
+        return _ACCESS
+
     return [
         get_system,
+        get_access_table,
         Route("/healthz", _health),
         Route("/readyz", _ready),
         Route("/metrics", _metrics),

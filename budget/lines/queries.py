@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from budget.lines.rules import Account, Event, Line, evolve, posting_of
 from budget.lines.tables import budget_lines as t
 from budget.lines.tables import budget_postings as p
-from kernel.access.actors import Actor, Role
+from kernel.access.actors import OVERSEERS, PURCHASERS, Actor
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 from registries.regions.rules import prefix_of
 
@@ -140,11 +140,11 @@ class PostingRow(msgspec.Struct, frozen=True):
 
 
 def visible_to(actor: Actor) -> sa.ColumnElement[bool]:
-    """Tell which lines an actor may see: a purchaser its own organisation's, a supervisor those of its region."""
+    """Tell which lines an actor may see: a purchaser its own organisation's, an overseer those of its region."""
     seen: list[sa.ColumnElement[bool]] = []
-    if actor.has(Role.PURCHASER) and actor.organisation_id is not None:
+    if actor.has_any(PURCHASERS) and actor.organisation_id is not None:
         seen.append(t.c.organisation_id == actor.organisation_id)
-    if actor.has(Role.SUPERVISOR) and actor.region:
+    if actor.has_any(OVERSEERS) and actor.region:
         seen.append(t.c.region.startswith(prefix_of(actor.region)))
     return sa.or_(sa.false(), *seen)
 

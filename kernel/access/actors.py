@@ -1,5 +1,6 @@
 """Who is asking: one value that every service and every query gets."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -8,13 +9,28 @@ import msgspec
 
 
 class Role(StrEnum):
-    """What somebody acts as. One account may have several."""
+    """
+    What somebody acts as. One account may have several, of one side only (:mod:`kernel.access.duties`).
 
-    PURCHASER = "purchaser"  # 采购人
-    SUPPLIER = "supplier"  # 供应商
+    A supervisor's and an auditor's level and region are those of their organisation: a province sees all of it, a city
+    its counties, a county itself (GB/T 2260).
+    """
+
+    PURCHASER = "purchaser"  # 采购人经办
+    APPROVER = "approver"  # 采购人审批
+    AGENCY = "agency"  # 采购代理机构
+    SUPPLIER = "supplier"  # 供应商经办
+    SIGNATORY = "signatory"  # 供应商签署人（法定代表人或授权代表）
+    EXPERT = "expert"  # 评审专家
     SUPERVISOR = "supervisor"  # 监督管理部门
+    AUDITOR = "auditor"  # 审计机关
     OPERATOR = "operator"  # 平台运营
     PUBLIC = "public"  # 社会公众: whoever is not logged in
+
+
+PURCHASERS: Final = (Role.PURCHASER, Role.APPROVER)
+SUPPLIERS: Final = (Role.SUPPLIER, Role.SIGNATORY)
+OVERSEERS: Final = (Role.SUPERVISOR, Role.AUDITOR)
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -31,6 +47,10 @@ class Actor(msgspec.Struct, frozen=True):
     def has(self, role: Role) -> bool:
         """Tell whether the actor may act as ``role``."""
         return role in self.roles
+
+    def has_any(self, roles: Iterable[Role]) -> bool:
+        """Tell whether the actor may act as one of ``roles``."""
+        return any(role in self.roles for role in roles)
 
     @property
     def journal(self) -> str:

@@ -1,25 +1,26 @@
 """
-The access table: role × action. Every route names its action; the scope is in the queries' ``WHERE``.
+The access table: role × action × scope, as data.
+
+Every route names its action. The frame lets in the roles that :data:`TABLE` grants it to; how far a grant reaches
+(:class:`Scope`, :class:`Condition`) is in the areas' ``WHERE`` and rules, at the places that :data:`CONDITIONS` names.
+Somebody to whom an action is granted only because it is everybody's is served as the public, whoever it is.
 
 An action that no role holds cannot be declared, and a role that is not named here may not do it.
+``docs/access.md`` and the page ``/admin/access`` show this table.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from kernel.access.actors import Role
-
-_ALL: Final = frozenset(Role)
-_KNOWN: Final = frozenset(Role) - {Role.PUBLIC}
-_PURCHASER: Final = frozenset({Role.PURCHASER})
-_SUPPLIER: Final = frozenset({Role.SUPPLIER})
-_PARTIES: Final = frozenset({Role.PURCHASER, Role.SUPPLIER, Role.SUPERVISOR})
+from kernel.access.actors import OVERSEERS, PURCHASERS, SUPPLIERS, Role
 
 
 class Action(StrEnum):
     """What can be done, as ``noun.verb``."""
 
     SYSTEM_READ = "system.read"
+    ACCESS_READ = "access.read"
     SESSION_OPEN = "session.open"
     SESSION_READ = "session.read"
     SESSION_CLOSE = "session.close"
@@ -41,25 +42,173 @@ class Action(StrEnum):
     AUCTION_OFFER = "auction.offer"
 
 
-ACCESS: Final[dict[Action, frozenset[Role]]] = {
-    Action.SYSTEM_READ: _ALL,
-    Action.SESSION_OPEN: _ALL,
-    Action.SESSION_READ: _ALL,
-    Action.SESSION_CLOSE: _KNOWN,
-    Action.REGION_READ: _ALL,
-    Action.ORGANISATION_READ: _ALL,
-    Action.CLASSIFICATION_READ: _ALL,
-    Action.PRODUCT_READ: _ALL,
-    Action.AGREEMENT_READ: _ALL,
-    Action.OFFER_READ: _SUPPLIER,
-    Action.OFFER_CHANGE: _SUPPLIER,
-    Action.BUDGET_READ: frozenset({Role.PURCHASER, Role.SUPERVISOR}),
-    Action.ORDER_PLACE: _PURCHASER,
-    Action.ORDER_READ: _PARTIES,
-    Action.ORDER_FULFIL: _SUPPLIER,
-    Action.ORDER_RECEIVE: _PURCHASER,
-    Action.ORDER_CANCEL: frozenset({Role.PURCHASER, Role.SUPPLIER}),
-    Action.AUCTION_READ: _ALL,
-    Action.AUCTION_HOST: _PURCHASER,
-    Action.AUCTION_OFFER: _SUPPLIER,
+class Nature(StrEnum):
+    """What kind of thing an action is; the separation of duties speaks of these (:mod:`kernel.access.duties`)."""
+
+    PUBLIC = "public"  # 公开信息
+    ACCOUNT = "account"  # 本人账号
+    BUSINESS_READ = "business-read"  # 查看业务数据
+    BUSINESS_ACT = "business-act"  # 办理业务
+    OVERSIGHT = "oversight"  # 监督
+    OPERATION = "operation"  # 平台管理
+
+
+class Scope(StrEnum):
+    """How far a grant reaches."""
+
+    PUBLIC = "public"  # what everybody may see
+    OWN = "own"  # the account's own
+    ORGANISATION = "organisation"  # what belongs to the actor's organisation
+    REGION = "region"  # what belongs to the actor's region and those below it
+    PLATFORM = "platform"  # everything
+
+
+class Condition(StrEnum):
+    """What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest."""
+
+    PUBLISHED_OR_OWN = "published-or-own"
+    PARTY = "party"
+    STEP_OF_SIDE = "step-of-side"
+    BUDGET_HOLDER = "budget-holder"
+    HOST = "host"
+    ADMITTED = "admitted"
+
+
+class Grant(NamedTuple):
+    """One role's right to one action."""
+
+    role: Role
+    scope: Scope
+    condition: Condition | None = None
+
+
+class Rule(NamedTuple):
+    """What the table says of one action; ``text`` names it in Chinese and in English."""
+
+    text: tuple[str, str]
+    nature: Nature
+    grants: tuple[Grant, ...]
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """Every role to which the action is granted."""
+        return frozenset(grant.role for grant in self.grants)
+
+
+class Meaning(NamedTuple):
+    """A condition in words, and the function that decides it."""
+
+    zh: str
+    en: str
+    where: str
+
+
+CONDITIONS: Final[dict[Condition, Meaning]] = {
+    Condition.PUBLISHED_OR_OWN: Meaning(
+        "已发布的竞价；本单位的竞价草稿",
+        "auctions that were published, and drafts of the own organisation",
+        "market.auctions.queries.visible_to",
+    ),
+    Condition.PARTY: Meaning(
+        "本单位是订单的采购方或供应方",
+        "the own organisation is a party to the order",
+        "market.orders.queries.visible_to",
+    ),
+    Condition.STEP_OF_SIDE: Meaning(
+        "订单所处阶段允许本方办理该步骤",
+        "the order's stage allows this step to the actor's side",
+        "market.orders.lifecycle.decide_step",
+    ),
+    Condition.BUDGET_HOLDER: Meaning(
+        "预算指标属于本单位", "the budget line belongs to the own organisation", "budget.lines.queries.visible_to"
+    ),
+    Condition.HOST: Meaning(
+        "竞价由本单位发起", "the own organisation hosts the auction", "market.auctions.service.auction_of"
+    ),
+    Condition.ADMITTED: Meaning(
+        "已获准参加该场竞价，且竞价正在进行",
+        "admitted to the auction, and it is running",
+        "market.auctions.rules.decide_offer",
+    ),
 }
+
+_ROLES: Final = tuple(Role)
+_KNOWN: Final = tuple(role for role in Role if role is not Role.PUBLIC)
+
+
+def _to(roles: Iterable[Role], scope: Scope, when: Condition | None = None) -> tuple[Grant, ...]:
+    return tuple(Grant(role, scope, when) for role in roles)
+
+
+def _public(zh: str, en: str) -> Rule:
+    return Rule((zh, en), Nature.PUBLIC, _to(_ROLES, Scope.PUBLIC))
+
+
+_own, _parties, _region = Scope.ORGANISATION, (*PURCHASERS, *SUPPLIERS), Scope.REGION
+
+TABLE: Final[dict[Action, Rule]] = {
+    Action.SYSTEM_READ: _public("查看系统时间与版本", "Read the system's time and version"),
+    Action.ACCESS_READ: Rule(
+        ("查看权限表", "Read the access table"),
+        Nature.OVERSIGHT,
+        _to((*OVERSEERS, Role.OPERATOR), Scope.PLATFORM),
+    ),
+    Action.SESSION_OPEN: Rule(("登录", "Log in"), Nature.ACCOUNT, _to(_ROLES, Scope.OWN)),
+    Action.SESSION_READ: Rule(("查看登录状态", "See who is logged in"), Nature.ACCOUNT, _to(_ROLES, Scope.OWN)),
+    Action.SESSION_CLOSE: Rule(("退出登录", "Log out"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)),
+    Action.REGION_READ: _public("查看行政区划", "Read the regions"),
+    Action.ORGANISATION_READ: _public("查看单位名册", "Read the register of organisations"),
+    Action.CLASSIFICATION_READ: _public("查看品目分类", "Read the classification"),
+    Action.PRODUCT_READ: _public("查看商品目录", "Read the catalogue"),
+    Action.AGREEMENT_READ: _public("查看框架协议", "Read framework agreements"),
+    Action.OFFER_READ: Rule(("查看本单位报价", "Read the own offers"), Nature.BUSINESS_READ, _to(SUPPLIERS, _own)),
+    Action.OFFER_CHANGE: Rule(
+        ("调整本单位报价", "Change the own offers"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own)
+    ),
+    Action.BUDGET_READ: Rule(
+        ("查看预算指标", "Read budget lines"),
+        Nature.BUSINESS_READ,
+        (*_to(PURCHASERS, _own, Condition.BUDGET_HOLDER), *_to(OVERSEERS, _region)),
+    ),
+    Action.ORDER_PLACE: Rule(("直接订购", "Place orders"), Nature.BUSINESS_ACT, _to((Role.PURCHASER,), _own)),
+    Action.ORDER_READ: Rule(
+        ("查看订单", "Read orders"),
+        Nature.BUSINESS_READ,
+        (*_to(_parties, _own, Condition.PARTY), *_to(OVERSEERS, _region)),
+    ),
+    Action.ORDER_FULFIL: Rule(
+        ("接单、拒单、发货", "Accept, refuse and ship orders"),
+        Nature.BUSINESS_ACT,
+        _to((Role.SUPPLIER,), _own, Condition.STEP_OF_SIDE),
+    ),
+    Action.ORDER_RECEIVE: Rule(
+        ("验收、办结订单", "Receive and close orders"),
+        Nature.BUSINESS_ACT,
+        _to((Role.PURCHASER,), _own, Condition.STEP_OF_SIDE),
+    ),
+    Action.ORDER_CANCEL: Rule(
+        ("取消订单", "Cancel orders"),
+        Nature.BUSINESS_ACT,
+        _to((Role.PURCHASER, Role.SUPPLIER), _own, Condition.STEP_OF_SIDE),
+    ),
+    Action.AUCTION_READ: Rule(
+        ("查看竞价与竞价大厅", "Read auctions and their halls"),
+        Nature.PUBLIC,
+        (
+            *_to(_parties, _own, Condition.PUBLISHED_OR_OWN),
+            *_to((Role.AGENCY, Role.EXPERT, *OVERSEERS, Role.PUBLIC), Scope.PUBLIC, Condition.PUBLISHED_OR_OWN),
+        ),
+    ),
+    Action.AUCTION_HOST: Rule(
+        ("发起与主持竞价", "Start and host auctions"),
+        Nature.BUSINESS_ACT,
+        _to((Role.PURCHASER,), _own, Condition.HOST),
+    ),
+    Action.AUCTION_OFFER: Rule(
+        ("竞价报价", "Offer in auctions"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own, Condition.ADMITTED)
+    ),
+}
+"""Every action, who may do it, and how far."""
+
+ACCESS: Final[dict[Action, frozenset[Role]]] = {action: rule.roles for action, rule in TABLE.items()}
+"""The table without its scopes: what the frame asks at each request."""

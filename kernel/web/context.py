@@ -51,7 +51,7 @@ def bearer_of(connection: HTTPConnection) -> str | None:
 
 async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Action) -> tuple[Actor, str | None]:
     """
-    Find out who asks and whether the role may do ``action``.
+    Find out who asks and whether the role may do ``action``; one who may only as everybody may is the public.
 
     Raises:
         Unauthenticated: the action needs a login; or the session has ended.
@@ -63,8 +63,10 @@ async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Act
         token = connection.cookies.get(COOKIE)
     actor = (await kernel.sessions.actor_of(token) if token else None) or PUBLIC_ACTOR
     permitted = ACCESS[action]
-    if not permitted.isdisjoint(actor.roles) or (Role.PUBLIC in permitted):
+    if not permitted.isdisjoint(actor.roles):
         return actor, token
+    if Role.PUBLIC in permitted:
+        return PUBLIC_ACTOR, token
     if actor is PUBLIC_ACTOR:
         raise Unauthenticated("请先登录再进行此操作。", "Log in to do this.")
     raise Forbidden("您的角色不能进行此操作。", "Your role may not do this.", action=action.value)

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernel.access.actors import Actor, Role
+from kernel.access.actors import OVERSEERS, PURCHASERS, SUPPLIERS, Actor
 from kernel.journal.entry import Entry
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 from market.orders.lifecycle import Event, LimitApplied, Order, OrderLine, Side, Stage, Terms, evolve
@@ -143,12 +143,13 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 PRODUCTS_SHOWN: Final = 3
+_READERS: Final = {Side.PURCHASER: PURCHASERS, Side.SUPPLIER: SUPPLIERS}
 
 
 def visible_to(actor: Actor) -> sa.ColumnElement[bool]:
-    """Tell which orders an actor may see: both parties their own, a supervisor those of purchasers in its region."""
-    seen = [_side(actor, side) for side in Side if actor.has(Role(side))]
-    if actor.has(Role.SUPERVISOR) and actor.region:
+    """Tell which orders an actor may see: both parties their own, an overseer those of purchasers in its region."""
+    seen = [_side(actor, side) for side, roles in _READERS.items() if actor.has_any(roles)]
+    if actor.has_any(OVERSEERS) and actor.region:
         seen.append(o.purchaser_region.startswith(prefix_of(actor.region)))
     return sa.or_(sa.false(), *seen)
 

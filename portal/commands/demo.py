@@ -29,12 +29,14 @@ _WIDTH_MIN: Final = 120
 _ROLES: Final = {
     Kind.OPERATOR: "平台运营 operator",
     Kind.SUPERVISOR: "监督 supervisor",
+    Kind.AUDITOR: "审计 auditor",
     Kind.PURCHASER: "采购人 purchaser",
     Kind.SUPPLIER: "供应商 supplier",
 }
 _STARTS: Final = {
     Kind.OPERATOR: "/catalogue",
     Kind.SUPERVISOR: "/orders",
+    Kind.AUDITOR: "/orders",
     Kind.PURCHASER: "/catalogue",
     Kind.SUPPLIER: "/auctions",
 }

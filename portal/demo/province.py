@@ -40,6 +40,7 @@ from kernel.runtime import Kernel
 from registries.organisations import service as organisations
 from registries.organisations.rules import Kind
 from registries.users import service as users
+from registries.users.rules import ROLES_OF
 
 PASSWORD: Final = "zhecai-demo-2026"  # noqa: S105 - of the sample province, printed at its start
 """Every sample account has it."""
@@ -69,6 +70,7 @@ BODIES: Final = (
     Body("operator", Kind.OPERATOR, "浙江省政府采购中心（示例）", "12330000009900013J", ZHEJIANG, "沈运维"),
     Body("supervisor", Kind.SUPERVISOR, "浙江省财政厅（示例）", "11330000009900021G", ZHEJIANG, "周监督"),
     Body("supervisor-hz", Kind.SUPERVISOR, "杭州市财政局（示例）", "1133010000990003XD", "330100", "吴监督"),
+    Body("auditor", Kind.AUDITOR, "浙江省审计厅（示例）", "11330000990004800F", ZHEJIANG, "俞审计"),
     Body("purchaser", Kind.PURCHASER, "杭州市第一示例中学", "1233010200990011XT", "330102", "陈采购"),
     Body("purchaser2", Kind.PURCHASER, "浙江示例图书馆", "12330000009900128Q", ZHEJIANG, "林采购"),
     Body("purchaser3", Kind.PURCHASER, "杭州市西湖区示例教育局", "11330106009900136J", "330106", "何采购"),
@@ -81,7 +83,6 @@ BODIES: Final = (
 )
 SUPPLIERS: Final = tuple(body for body in BODIES if body.kind is Kind.SUPPLIER)
 PURCHASERS: Final = tuple(body for body in BODIES if body.kind is Kind.PURCHASER)
-_ROLES: Final = {kind: Role(kind.value) for kind in Kind}
 
 _COMPUTER: Final[tuple[Attribute, ...]] = (
     TextAttribute("cpu", "处理器", length_max=100),
@@ -158,7 +159,7 @@ async def _register(kernel: Kernel, body: Body) -> UUID:
         name=body.person,
         password=PASSWORD,
         organisation_id=organisation_id,
-        roles=(_ROLES[body.kind],),
+        roles=ROLES_OF[body.kind][:1],
     )
     return organisation_id
 

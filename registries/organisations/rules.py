@@ -27,7 +27,10 @@ class Kind(StrEnum):
 
     PURCHASER = "purchaser"  # 采购人
     SUPPLIER = "supplier"  # 供应商
+    AGENCY = "agency"  # 采购代理机构
+    EXPERTS = "experts"  # 评审专家库: to which experts' accounts belong
     SUPERVISOR = "supervisor"  # 监督管理部门
+    AUDITOR = "auditor"  # 审计机关
     OPERATOR = "operator"  # 平台运营机构
 
 

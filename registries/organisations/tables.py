@@ -18,7 +18,10 @@ organisations: Final = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("registered_at", sa.TIMESTAMP(timezone=True), nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
-    sa.CheckConstraint("kind IN ('purchaser', 'supplier', 'supervisor', 'operator')", name="kind_known"),
+    sa.CheckConstraint(
+        "kind IN ('purchaser', 'supplier', 'agency', 'experts', 'supervisor', 'auditor', 'operator')",
+        name="kind_known",
+    ),
     sa.CheckConstraint("status IN ('active', 'suspended')", name="status_known"),
     sa.CheckConstraint("length(credit_code) = 18", name="credit_code_length"),
     sa.CheckConstraint("region ~ '^[0-9]{6}$'", name="region_form"),

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel.access.actors import Role
+from kernel.access.actors import PURCHASERS, SUPPLIERS, Role
 from registries.organisations.rules import Kind, Organisation
 
 PASSWORD_LENGTH_MIN: Final = 10
@@ -21,12 +21,16 @@ PASSWORD_LENGTH_MAX: Final = 128
 NAME_LENGTH_MAX: Final = 50
 
 _LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{2,63}")
-_ROLE_OF: Final = {
-    Kind.PURCHASER: Role.PURCHASER,
-    Kind.SUPPLIER: Role.SUPPLIER,
-    Kind.SUPERVISOR: Role.SUPERVISOR,
-    Kind.OPERATOR: Role.OPERATOR,
+ROLES_OF: Final[dict[Kind, tuple[Role, ...]]] = {
+    Kind.PURCHASER: PURCHASERS,
+    Kind.SUPPLIER: SUPPLIERS,
+    Kind.AGENCY: (Role.AGENCY,),
+    Kind.EXPERTS: (Role.EXPERT,),
+    Kind.SUPERVISOR: (Role.SUPERVISOR,),
+    Kind.AUDITOR: (Role.AUDITOR,),
+    Kind.OPERATOR: (Role.OPERATOR,),
 }
+"""What an account of each kind of organisation may act as: one role or several, in this order."""
 
 
 class Status(StrEnum):
@@ -63,8 +67,8 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
     ),
     Refusal.ORGANISATION_UNKNOWN: ("单位不存在", "There is no such organisation"),
     Refusal.ROLES_WRONG: (
-        "角色与单位类型不符：采购、供应、监管、运营须分离",
-        "The roles do not fit the organisation: buying, selling, supervising and operating stay apart",
+        "角色与单位类型不符：采购、供应、评审、监管、运营须分离",
+        "The roles do not fit the organisation: buying, selling, judging, overseeing and operating stay apart",
     ),
     Refusal.NOTHING_CHANGES: ("没有变化", "Nothing would change"),
 }
@@ -125,9 +129,9 @@ def decide_register(
     user: User | None, registered: Registered, organisation: Organisation | None
 ) -> Registered | Refusal:
     """
-    Decide a new account: its one role is that of its organisation.
+    Decide a new account: it has one or several of the roles of its kind of organisation.
 
-    Buying, selling, supervising and operating stay with different organisations.
+    Buying, selling, judging, overseeing and operating stay with different organisations.
 
     Source: 政府采购法 第十四条, 第六十条 (separation of duties).
     """
@@ -139,7 +143,8 @@ def decide_register(
         return Refusal.NAME_WRONG
     if organisation is None:
         return Refusal.ORGANISATION_UNKNOWN
-    if registered.roles != (_ROLE_OF[organisation.kind],):
+    allowed = ROLES_OF[organisation.kind]
+    if not registered.roles or registered.roles != tuple(role for role in allowed if role in registered.roles):
         return Refusal.ROLES_WRONG
     return registered
 

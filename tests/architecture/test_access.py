@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import AsyncIterator
+from pkgutil import resolve_name
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +12,8 @@ import pytest
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from kernel.access.actors import Actor, Role
-from kernel.access.table import ACCESS, Action
+from kernel.access.duties import faults_of
+from kernel.access.table import ACCESS, CONDITIONS, TABLE, Action, Condition, Nature, Scope
 from kernel.db.database import Database
 from kernel.web.routes import Operation, TypedRoute
 from portal.app import API, create_app
@@ -128,5 +130,38 @@ async def test_a_route_answers_nonsense_with_a_problem_that_says_what_to_do(
             problem = answer.headers.get("content-type") == "application/problem+json" and answer.json()["detail"]
             if not (400 <= answer.status_code < 500 and problem):
                 wrong.append(f"{operation.method} {operation.path} {content[:20]!r}: {answer.status_code}")
+
+    assert not wrong
+
+
+def test_the_table_keeps_duties_apart() -> None:
+    assert faults_of(TABLE) == []
+
+
+def test_a_condition_is_used_and_decided_by_a_function_that_exists() -> None:
+    used = {grant.condition for rule in TABLE.values() for grant in rule.grants if grant.condition}
+
+    assert used == set(Condition) == set(CONDITIONS)
+    assert all(callable(resolve_name(meaning.where)) for meaning in CONDITIONS.values())
+
+
+def test_a_role_is_granted_an_action_once() -> None:
+    assert all(len(rule.grants) == len(rule.roles) for rule in TABLE.values())
+
+
+def test_a_nature_and_a_scope_fit_each_other() -> None:
+    """What is everybody's is public, what is an account's own is nobody else's, business has an owner."""
+    scopes = {
+        Nature.PUBLIC: {Scope.PUBLIC, Scope.ORGANISATION},
+        Nature.ACCOUNT: {Scope.OWN},
+        Nature.BUSINESS_READ: {Scope.ORGANISATION, Scope.REGION},
+        Nature.BUSINESS_ACT: {Scope.ORGANISATION},
+    }
+    wrong = [
+        f"{action}: {grant}"
+        for action, rule in TABLE.items()
+        for grant in rule.grants
+        if grant.scope not in scopes.get(rule.nature, set(Scope))
+    ]
 
     assert not wrong

@@ -35,7 +35,10 @@ PAGES = [
     ("supervisor", "/"),
     ("supervisor", "/orders"),
     ("supervisor", "/budget"),
+    ("auditor", "/"),
+    ("auditor", "/orders"),
     ("operator", "/"),
+    ("operator", "/admin/access"),
 ]
 
 ENGLISH = [
@@ -44,6 +47,7 @@ ENGLISH = [
     ("purchaser", "/cart"),
     ("purchaser", "/orders"),
     ("supplier1", "/offers"),
+    ("supervisor", "/admin/access"),
 ]
 
 

@@ -1,6 +1,8 @@
 /// <reference types="vite/client" />
 import "vue-router";
 
+import type { Role } from "./state/session.ts";
+
 declare module "vue-router" {
   interface RouteMeta {
     /** Message key of the page's title. */
@@ -8,6 +10,6 @@ declare module "vue-router" {
     /** Name of the route above it in the breadcrumb. */
     parent?: string;
     /** Roles that may open the page; absent means everybody. */
-    roles?: readonly ("purchaser" | "supplier" | "supervisor" | "operator")[];
+    roles?: readonly Role[];
   }
 }

@@ -7,6 +7,9 @@ import { i18n } from "./i18n/index.ts";
 import { session } from "./state/session.ts";
 import { ownTitle } from "./state/title.ts";
 
+const PARTIES = ["purchaser", "approver", "supplier", "signatory"] as const;
+const OVERSEERS = ["supervisor", "auditor"] as const;
+
 const routes: RouteRecordRaw[] = [
   { path: "/catalog", redirect: "/catalogue" },
   { path: "/", name: "home", component: () => import("./pages/home/HomePage.vue"), meta: { title: "home" } },
@@ -45,26 +48,26 @@ const routes: RouteRecordRaw[] = [
     path: "/orders",
     name: "orders",
     component: () => import("./pages/orders/OrdersPage.vue"),
-    meta: { title: "orders", parent: "home", roles: ["purchaser", "supplier", "supervisor"] },
+    meta: { title: "orders", parent: "home", roles: [...PARTIES, ...OVERSEERS] },
   },
   {
     path: "/orders/:id",
     name: "order",
     component: () => import("./pages/orders/OrderPage.vue"),
-    meta: { title: "order", parent: "orders", roles: ["purchaser", "supplier", "supervisor"] },
+    meta: { title: "order", parent: "orders", roles: [...PARTIES, ...OVERSEERS] },
     props: true,
   },
   {
     path: "/budget",
     name: "budget",
     component: () => import("./pages/budget/BudgetPage.vue"),
-    meta: { title: "budget", parent: "home", roles: ["purchaser", "supervisor"] },
+    meta: { title: "budget", parent: "home", roles: ["purchaser", "approver", ...OVERSEERS] },
   },
   {
     path: "/budget/:id",
     name: "budget-line",
     component: () => import("./pages/budget/PostingsPage.vue"),
-    meta: { title: "budgetLine", parent: "budget", roles: ["purchaser", "supervisor"] },
+    meta: { title: "budgetLine", parent: "budget", roles: ["purchaser", "approver", ...OVERSEERS] },
     props: true,
   },
   {
@@ -84,7 +87,7 @@ const routes: RouteRecordRaw[] = [
     path: "/offers",
     name: "offers",
     component: () => import("./pages/offers/OffersPage.vue"),
-    meta: { title: "offers", parent: "home", roles: ["supplier"] },
+    meta: { title: "offers", parent: "home", roles: ["supplier", "signatory"] },
   },
   {
     path: "/auctions",
@@ -111,6 +114,12 @@ const routes: RouteRecordRaw[] = [
     component: () => import("./pages/auctions/RecordPage.vue"),
     meta: { title: "record", parent: "auctions" },
     props: true,
+  },
+  {
+    path: "/admin/access",
+    name: "access-table",
+    component: () => import("./pages/admin/AccessTablePage.vue"),
+    meta: { title: "accessTable", parent: "home", roles: [...OVERSEERS, "operator"] },
   },
   {
     path: "/:anything(.*)*",

@@ -4,10 +4,12 @@ import msgspec
 import pytest
 
 from kernel.access.actors import Role
+from kernel.access.duties import one_side
 from registries.organisations.rules import Kind
 from registries.users.rules import (
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
+    ROLES_OF,
     TEXTS,
     Disabled,
     Enabled,
@@ -37,8 +39,31 @@ def test_no_role_of_another_kind_of_organisation(kind: Kind) -> None:
     assert decide_register(None, REGISTERED, an_organisation(kind=kind)) is Refusal.ROLES_WRONG
 
 
-@pytest.mark.parametrize("roles", [(), (Role.PUBLIC,), (Role.SUPPLIER, Role.PURCHASER), (Role.OPERATOR,)])
-def test_one_role_and_no_other(roles: tuple[Role, ...]) -> None:
+@pytest.mark.parametrize("roles", [(Role.SUPPLIER,), (Role.SIGNATORY,), (Role.SUPPLIER, Role.SIGNATORY)])
+def test_one_person_may_handle_and_sign(roles: tuple[Role, ...]) -> None:
+    registered = msgspec.structs.replace(REGISTERED, roles=roles)
+    assert decide_register(None, registered, an_organisation()) == registered
+
+
+def test_the_roles_of_a_kind_of_organisation_stand_on_one_side() -> None:
+    assert set(ROLES_OF) == set(Kind)
+    assert all(one_side(roles) for roles in ROLES_OF.values())
+    assert {role for roles in ROLES_OF.values() for role in roles} == set(Role) - {Role.PUBLIC}
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        (),
+        (Role.PUBLIC,),
+        (Role.SUPPLIER, Role.PURCHASER),
+        (Role.OPERATOR,),
+        (Role.SIGNATORY, Role.SUPPLIER),
+        (Role.SUPPLIER, Role.SUPPLIER),
+        (Role.SUPPLIER, Role.SUPERVISOR),
+    ],
+)
+def test_no_role_of_another_side_none_twice_and_no_disorder(roles: tuple[Role, ...]) -> None:
     registered = msgspec.structs.replace(REGISTERED, roles=roles)
     assert decide_register(None, registered, an_organisation()) is Refusal.ROLES_WRONG
 

@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/access-table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may do what, and how far */
+        get: operations["get_access_table"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions": {
         parameters: {
             query?: never;
@@ -780,11 +797,25 @@ export interface components {
             rank?: number | null;
         };
         /**
+         * AccessTableOut
+         * @description The access table as it is in force.
+         */
+        AccessTableOut: {
+            items: components["schemas"]["RuleOut"][];
+            conditions: components["schemas"]["ConditionOut"][];
+        };
+        /**
          * Account
          * @description Where a line's money is; ``appropriated`` is the contra account that it comes from.
          * @enum {unknown}
          */
         Account: "appropriated" | "available" | "consumed" | "reserved";
+        /**
+         * Action
+         * @description What can be done, as ``noun.verb``.
+         * @enum {unknown}
+         */
+        Action: "access.read" | "agreement.read" | "auction.host" | "auction.offer" | "auction.read" | "budget.read" | "classification.read" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.read" | "product.read" | "region.read" | "session.close" | "session.open" | "session.read" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -1041,6 +1072,22 @@ export interface components {
             attributes: components["schemas"]["Stated"][];
         };
         /**
+         * Condition
+         * @description What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest.
+         * @enum {unknown}
+         */
+        Condition: "admitted" | "budget-holder" | "host" | "party" | "published-or-own" | "step-of-side";
+        /**
+         * ConditionOut
+         * @description What a condition means, and the function that decides it.
+         */
+        ConditionOut: {
+            condition: components["schemas"]["Condition"];
+            zh: string;
+            en: string;
+            where: string;
+        };
+        /**
          * CurrentOut
          * @description Who is asking; ``null`` for the public.
          */
@@ -1085,6 +1132,15 @@ export interface components {
             categories: components["schemas"]["CategoryFacet"][];
             brands: components["schemas"]["BrandFacet"][];
             suppliers: components["schemas"]["SupplierFacet"][];
+        };
+        /**
+         * GrantOut
+         * @description One role's right to an action.
+         */
+        GrantOut: {
+            role: components["schemas"]["Role"];
+            scope: components["schemas"]["kernel.access.table.Scope"];
+            condition: components["schemas"]["Condition"] | null;
         };
         /**
          * HallDelta
@@ -1278,7 +1334,7 @@ export interface components {
          * @description What an organisation takes part as.
          * @enum {unknown}
          */
-        Kind: "operator" | "purchaser" | "supervisor" | "supplier";
+        Kind: "agency" | "auditor" | "experts" | "operator" | "purchaser" | "supervisor" | "supplier";
         /**
          * Level
          * @description How much a region spans.
@@ -1359,6 +1415,12 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * Nature
+         * @description What kind of thing an action is; the separation of duties speaks of these (:mod:`kernel.access.duties`).
+         * @enum {unknown}
+         */
+        Nature: "account" | "business-act" | "business-read" | "operation" | "oversight" | "public";
         /**
          * OfferIn
          * @description A price for the whole, in fen. ``Idempotency-Key`` is the offer's key.
@@ -1881,16 +1943,24 @@ export interface components {
         };
         /**
          * Role
-         * @description What somebody acts as. One account may have several.
+         * @description What somebody acts as. One account may have several, of one side only (:mod:`kernel.access.duties`).
+         *
+         *     A supervisor's and an auditor's level and region are those of their organisation: a province sees all of it, a city
+         *     its counties, a county itself (GB/T 2260).
          * @enum {unknown}
          */
-        Role: "operator" | "public" | "purchaser" | "supervisor" | "supplier";
+        Role: "agency" | "approver" | "auditor" | "expert" | "operator" | "public" | "purchaser" | "signatory" | "supervisor" | "supplier";
         /**
-         * Scope
-         * @description Which auctions a list shows.
-         * @enum {unknown}
+         * RuleOut
+         * @description One action of the access table.
          */
-        Scope: "all" | "ended" | "invited" | "mine" | "open";
+        RuleOut: {
+            action: components["schemas"]["Action"];
+            nature: components["schemas"]["Nature"];
+            zh: string;
+            en: string;
+            grants: components["schemas"]["GrantOut"][];
+        };
         /**
          * SessionOut
          * @description A session; a browser need not keep the token, it has the cookie.
@@ -2072,11 +2142,23 @@ export interface components {
          */
         "catalog.products.rules.Status": "active" | "withdrawn";
         /**
+         * Scope
+         * @description How far a grant reaches.
+         * @enum {unknown}
+         */
+        "kernel.access.table.Scope": "organisation" | "own" | "platform" | "public" | "region";
+        /**
          * Standing
          * @description As what somebody watches.
          * @enum {unknown}
          */
         "kernel.live.audience.Standing": "bidder" | "host" | "public";
+        /**
+         * Scope
+         * @description Which auctions a list shows.
+         * @enum {unknown}
+         */
+        "market.auctions.queries.Scope": "all" | "ended" | "invited" | "mine" | "open";
         /**
          * Standing
          * @description Where a placement stands against one limit; amounts in fen.
@@ -2139,6 +2221,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SystemOut"];
+                };
+            };
+            /** @description forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_access_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who may do what, and how far */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessTableOut"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
             /** @description forbidden */
@@ -4687,7 +4816,7 @@ export interface operations {
     list_auctions: {
         parameters: {
             query?: {
-                scope?: components["schemas"]["Scope"];
+                scope?: components["schemas"]["market.auctions.queries.Scope"];
                 stage?: components["schemas"]["AuctionStage"] | null;
                 q?: string;
                 cursor?: string | null;

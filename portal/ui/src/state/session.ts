@@ -5,7 +5,17 @@ import { answer, api, onLoggedOut } from "../api/client.ts";
 import type { Actor } from "../api/types.ts";
 
 /** The roles that have menus of their own; whoever is not logged in is the public. */
-export type Role = "purchaser" | "supplier" | "supervisor" | "operator" | "public";
+export type Role =
+  | "purchaser"
+  | "approver"
+  | "agency"
+  | "supplier"
+  | "signatory"
+  | "expert"
+  | "supervisor"
+  | "auditor"
+  | "operator"
+  | "public";
 
 const ROLE_KEY = "zhecai.role";
 const actor = shallowRef<Actor | null>(null);

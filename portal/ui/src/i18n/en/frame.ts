@@ -26,11 +26,17 @@ export default {
   roles: {
     purchaser: "Purchaser",
     supplier: "Supplier",
+    approver: "Approver",
+    agency: "Agency",
+    signatory: "Signatory",
+    expert: "Expert",
+    auditor: "Auditor",
     supervisor: "Supervisor",
     operator: "Operator",
     public: "Public",
   },
   nav: {
+    "access-table": "Access",
     home: "Home",
     catalogue: "Catalogue",
     agreements: "Agreements",
@@ -41,6 +47,7 @@ export default {
     cart: "Cart",
   },
   titles: {
+    accessTable: "Access table",
     home: "Home",
     login: "Log in",
     catalogue: "Catalogue",

@@ -20,6 +20,7 @@ export default {
   brands: "Brands",
   more: "more than {n}",
   entry: {
+    accessTable: "What each role may do, and how far.",
     catalogue: "Find products by category, brand and price; compare them and order.",
     cart: "Check products and budget, submit once; one order per supplier.",
     auctions: "See auctions under way and past results.",

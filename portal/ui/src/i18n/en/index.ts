@@ -1,4 +1,5 @@
 import account from "./account.ts";
+import admin from "./admin.ts";
 import agreements from "./agreements.ts";
 import auctions from "./auctions.ts";
 import budget from "./budget.ts";
@@ -10,4 +11,4 @@ import home from "./home.ts";
 import offers from "./offers.ts";
 import orders from "./orders.ts";
 
-export default { account, agreements, auctions, budget, cart, catalogue, common, frame, home, offers, orders };
+export default { account, admin, agreements, auctions, budget, cart, catalogue, common, frame, home, offers, orders };

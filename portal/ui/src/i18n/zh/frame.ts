@@ -25,12 +25,18 @@ export default {
   accessible: "本站按 WCAG 2.2 AA 设计，可用键盘完成全部操作",
   roles: {
     purchaser: "采购人",
+    approver: "采购审批",
+    agency: "采购代理机构",
     supplier: "供应商",
+    signatory: "供应商签署人",
+    expert: "评审专家",
     supervisor: "监管部门",
+    auditor: "审计机关",
     operator: "平台运营",
     public: "社会公众",
   },
   nav: {
+    "access-table": "权限表",
     home: "首页",
     catalogue: "商品目录",
     agreements: "框架协议",
@@ -41,6 +47,7 @@ export default {
     cart: "采购车",
   },
   titles: {
+    accessTable: "权限表",
     home: "首页",
     login: "登录",
     catalogue: "商品目录",

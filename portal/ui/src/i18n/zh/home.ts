@@ -20,6 +20,7 @@ export default {
   brands: "品牌",
   more: "{n} 以上",
   entry: {
+    accessTable: "查看各角色可以办理的事项及其范围。",
     catalogue: "按品目、品牌、价格查找协议商品，对比后直接订购。",
     cart: "核对商品与预算指标，一次提交，按供应商生成订单。",
     auctions: "查看正在进行的竞价与历次结果。",

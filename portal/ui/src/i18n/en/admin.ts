@@ -1,0 +1,32 @@
+export default {
+  accessLead:
+    "What each role may do and how far, exactly as the service enforces it. Who is not named has no right; somebody else's object is shown as absent.",
+  accessCaption: "Access table: roles and actions",
+  role: "Role",
+  everyRole: "All roles",
+  search: "Find an action",
+  searchHint: "Name or code of an action",
+  action: "Action",
+  nature: "Nature",
+  granted: "Roles and how far",
+  none: "No action matches",
+  conditions: "Conditions",
+  decidedBy: "Decided by",
+  natures: {
+    public: "Public information",
+    account: "Own account",
+    "business-read": "Reads business",
+    "business-act": "Does business",
+    oversight: "Oversight",
+    operation: "Operation",
+  },
+  scopes: {
+    public: "what is public",
+    own: "own account",
+    organisation: "own organisation",
+    region: "own region and below",
+    platform: "everything",
+  },
+  and: ", ",
+  everybody: "Everybody",
+};
