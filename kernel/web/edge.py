@@ -23,10 +23,9 @@ SECURITY_HEADERS: Final = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 """On every answer; the pages add their content security policy."""
-_API_HEADERS: Final = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
+_API_HEADERS: Final = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),)
+_UNCACHED: Final = (b"cache-control", b"no-store")
+"""On every answer of the API that does not say itself how long it may be kept."""
 
 _HUNG_UP: Final = 499
 """For the log: the caller was gone before the request was read."""
@@ -62,9 +61,10 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = list(message.get("headers", ()))
-                headers += SECURITY_HEADERS
                 if api:
-                    headers += _API_HEADERS
+                    cached = any(name == b"cache-control" for name, _ in headers)
+                    headers += _API_HEADERS if cached else (*_API_HEADERS, _UNCACHED)
+                headers += SECURITY_HEADERS
             complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 

@@ -10,8 +10,10 @@ from kernel.access.actors import Role
 from kernel.access.table import ACCESS
 from kernel.problems import Problem, Unauthenticated, Unavailable
 from kernel.web.render import MEDIA_TYPE
-from kernel.web.routes import Download, Operation, TypedRoute
+from kernel.web.routes import Asset, Download, Operation, TypedRoute
 
+_FILES: Final = (Download, Asset)
+"""Answers that are not JSON."""
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -32,8 +34,8 @@ def document(routes: Iterable[BaseRoute], *, title: str, version: str, frames: S
     operations = [route.operation for route in routes if isinstance(route, TypedRoute)]
     types: list[Any] = [ProblemDocument, *frames]
     for operation in operations:
-        types += [operation.body] if operation.body is not None else []
-        types += [] if operation.returns is Download else [operation.returns]
+        types += [operation.body] if operation.body is not None and not operation.uploads else []
+        types += [] if operation.returns in _FILES else [operation.returns]
         types += [parameter.type for parameter in operation.parameters]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     schema_of = {id(type_): schema for type_, schema in zip(types, schemas, strict=True)}
@@ -77,7 +79,9 @@ def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema})
     if parameters:
         described["parameters"] = parameters
-    if operation.body is not None:
+    if operation.uploads:
+        described["requestBody"] = {"required": True, "content": {media_type: {} for media_type in operation.takes}}
+    elif operation.body is not None:
         content = {"application/json": {"schema": schema_of[id(operation.body)]}}
         described["requestBody"] = {"required": True, "content": content}
     if Role.PUBLIC not in ACCESS[operation.action]:
@@ -86,7 +90,7 @@ def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
 
 
 def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
-    if operation.returns is Download:
+    if operation.returns in _FILES:
         content: dict[str, Any] = {"application/octet-stream": {}}
     else:
         content = {"application/json": {"schema": schema_of[id(operation.returns)]}}

@@ -11,7 +11,7 @@ Cost: about 25 µs a request besides the server's own; see ``bench/micro/routes.
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NewType
 from urllib.parse import quote
 
 import msgspec
@@ -29,6 +29,8 @@ _encode: Final = msgspec.json.Encoder().encode
 _BIGINT_MIN: Final = -(2**63)
 _BIGINT_MAX: Final = 2**63 - 1
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_JSON: Final = ("application/json",)
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 Endpoint = Callable[..., Awaitable[Any]]
 
@@ -39,6 +41,18 @@ class Download(NamedTuple):
     content: bytes
     media_type: str
     filename: str
+
+
+class Asset(NamedTuple):
+    """An answer whose address names its content, such as a digest: it never changes and is kept for a year."""
+
+    content: bytes
+    media_type: str
+    etag: str
+
+
+Upload = NewType("Upload", bytes)
+"""A body that is taken as the bytes it is, such as a picture; ``op(takes=…)`` names the types it may be of."""
 
 
 class Answer(NamedTuple):
@@ -77,6 +91,7 @@ class Operation:
         problems: Sequence[type[Problem]],
         keyless: bool,
         body_bytes_max: int | None,
+        takes: Sequence[str],
     ) -> None:
         self.endpoint: Final = endpoint
         self.method: Final = method
@@ -87,6 +102,7 @@ class Operation:
         self.status: Final = status
         self.keyed: Final = method in _WRITES and not keyless
         self.body_bytes_max: Final = body_bytes_max
+        self.takes: Final = tuple(takes)
         hints = typing.get_type_hints(endpoint, include_extras=True)
         self.returns: Final = hints.get("return", type(None))
         self.body: Final = hints.get("body")
@@ -96,7 +112,9 @@ class Operation:
             if name not in {"ctx", "_ctx", "body"}
         )
         self.problems: Final = (*problems, *(p for p in self._own_problems() if p not in problems))
-        self._decode: Final = msgspec.json.Decoder(self.body).decode if self.body is not None else None
+        self.uploads: Final = self.body is Upload
+        typed = self.body is not None and not self.uploads
+        self._decode: Final = msgspec.json.Decoder(self.body).decode if typed else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -108,20 +126,26 @@ class Operation:
 
     async def _answer(self, request: Request) -> Response:
         kernel = request.app.state.kernel
-        actor, token = await authenticate(request, kernel, self.action)
+        # Who may not send a picture is told so before it is read.
+        known = await authenticate(request, kernel, self.action) if self.uploads else None
         raw = b""
         if self.method in _WRITES:
             raw = await read_body(request, self.body_bytes_max or kernel.settings.body_bytes_max)
-        received_at = kernel.clock.now()
+        received_at = kernel.clock.now()  # the last byte is in: finding out whose it is makes nobody late
+        actor, token = known or await authenticate(request, kernel, self.action)
         arguments = self._arguments(request)
         if self._decode is not None:
             arguments["body"] = _decoded(self._decode, raw)
+        elif self.uploads:
+            arguments["body"] = raw
         key = key_of(request, actor, raw) if self.keyed else None
         ctx = Context(kernel, actor, origin_of(request), received_at, key, token, request)
         answer = await self.endpoint(ctx, **arguments)
         if isinstance(answer, Download):
             disposition = f"attachment; filename*=UTF-8''{quote(answer.filename, safe='')}"  # RFC 6266
             return Response(answer.content, media_type=answer.media_type, headers={"Content-Disposition": disposition})
+        if isinstance(answer, Asset):
+            return _asset(answer, request)
         headers = None
         if isinstance(answer, Answer):
             answer, headers = answer.body, answer.headers
@@ -165,6 +189,15 @@ class Operation:
         return tuple(found)
 
 
+def _asset(asset: Asset, request: Request) -> Response:
+    """Send what never changes, or say that the caller has it (RFC 9110 section 13.1.2)."""
+    headers = {"ETag": f'"{asset.etag}"', "Cache-Control": _IMMUTABLE}
+    known = request.headers.get("if-none-match", "").replace("W/", "").split(",")
+    if headers["ETag"] in [tag.strip() for tag in known]:
+        return Response(status_code=304, headers=headers)
+    return Response(asset.content, 200, headers, asset.media_type)
+
+
 def _nul(field: str) -> Invalid:
     """Refuse the character U+0000 (空字符), the one that PostgreSQL cannot hold: it must not end as a 500."""
     return Invalid(f"{field} 不能含空字符（U+0000）。", f"{field} must not hold the character U+0000.", field=field)
@@ -204,6 +237,7 @@ def op(  # noqa: PLR0913 - each by name
     problems: Sequence[type[Problem]] = (),
     keyless: bool = False,
     body_bytes_max: int | None = None,
+    takes: Sequence[str] = _JSON,
 ) -> Callable[[Endpoint], TypedRoute]:
     """
     Make a route of an endpoint.
@@ -224,6 +258,7 @@ def op(  # noqa: PLR0913 - each by name
             problems=problems,
             keyless=keyless,
             body_bytes_max=body_bytes_max,
+            takes=takes,
         )
         return TypedRoute(operation)
 

@@ -1,5 +1,7 @@
 import itertools
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import msgspec
@@ -7,12 +9,15 @@ import pytest
 
 from kernel.access.actors import Actor, Role
 from kernel.clock import ManualClock
+from kernel.db.database import Database
 from kernel.runtime import Kernel
 from market.auctions.lifecycle import AuctionTerms
 from market.auctions.worker import run_due
+from portal.app import create_app, load_actor
 from registries.organisations.rules import Kind
 from tests.builders.market_auctions import MINUTE, some_terms
 from tests.builders.registries import a_user, register
+from tests.conftest import NOON, KernelMaker
 
 _keys = itertools.count()
 
@@ -144,6 +149,34 @@ async def test_the_same_key_is_one_offer_and_another_body_under_it_is_a_conflict
     await town.suppliers[0].post(path, {"price_fen": 700_000}, 409, "k2")
     await town.suppliers[0].post(path, {"price_fen": 700_000}, 422, "k" * 65)
     assert (await town.public.get(f"/api/auctions/{auction_id}"))["offers"] == 2
+
+
+async def test_a_punctual_offer_stays_punctual_however_long_its_session_is_looked_up(
+    make_kernel: KernelMaker,
+) -> None:
+    clock = ManualClock(NOON)
+    slow = timedelta(0)
+
+    async def slowly(database: Database, user_id: UUID) -> Actor | None:
+        clock.advance(slow)
+        return await load_actor(database, user_id)
+
+    kernel = await make_kernel(clock, actors=slowly, session_idle_s=7_200)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=create_app(kernel)), base_url="http://test"
+    ) as client:
+        town = await Town(kernel, client).settle()
+        path = f"/api/auctions/{await town.live()}"
+        closes_at = datetime.fromisoformat((await town.public.get(path))["closes_at"])
+        clock.advance(closes_at - clock.now() - timedelta(milliseconds=1))
+        slow = timedelta(seconds=1)  # longer than is left
+        accepted = await town.suppliers[0].post(f"{path}/offers", {"price_fen": 900_000}, 201)
+        clock.advance(datetime.fromisoformat(accepted["closes_at"]) - clock.now())
+        late = await town.suppliers[1].post(f"{path}/offers", {"price_fen": 890_000}, 409)
+
+    assert clock.now() > closes_at
+    assert accepted["rank"] == 1
+    assert late["reason"] == "closed"
 
 
 async def test_what_is_not_there_is_not_found(town: Town) -> None:
