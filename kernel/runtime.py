@@ -1,5 +1,6 @@
 """The kernel of one process: everything that a service needs, opened and closed together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from redis.backoff import ConstantBackoff
 from kernel.access.actors import Actor
 from kernel.access.limits import Limits
 from kernel.access.sessions import Sessions
+from kernel.blobs.store import Blobs
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.commit.committer import Committer
@@ -29,7 +31,8 @@ class Kernel:
     What services get.
 
     ``committer`` takes ordinary commands, ``live_committer`` those of live trading: a long import must not hold up
-    an auction. Either may append to any stream; the journal decides who was first.
+    an auction. Either may append to any stream; the journal decides who was first. ``workshop`` is for what takes a
+    core and much memory, such as cleaning a picture: one at a time.
     """
 
     settings: Settings
@@ -43,6 +46,8 @@ class Kernel:
     sessions: Sessions
     limits: Limits
     skew: Skew
+    blobs: Blobs
+    workshop: asyncio.Semaphore
 
 
 LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
@@ -84,6 +89,8 @@ async def open_kernel(
             sessions=Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s),
             limits=Limits(redis, clock),
             skew=Skew(db, clock),
+            blobs=Blobs(settings.blobs_path),
+            workshop=asyncio.Semaphore(1),
         )
         parts: tuple[Bus | Halls | Committer, ...] = (bus, halls, *committers)
         for part in parts:

@@ -118,6 +118,9 @@ class Settings(msgspec.Struct, frozen=True):
     """None: the embedded Valkey."""
     data_dir: Directory = Path("var")
     """Where the embedded engines and the files live; see :func:`default_data_dir` for where that is."""
+    blob_dir: Program = None
+    """Where files that are never changed are kept, such as pictures; None: ``blobs`` in ``data_dir``. Several machines
+    name a directory that they share."""
     pg_bindir: Program = None
     """Directory with ``postgres`` and ``initdb``; None: look for one."""
     redis_bin: Program = None
@@ -155,6 +158,11 @@ class Settings(msgspec.Struct, frozen=True):
 
     sources: dict[str, Source] = {}
     """Where each value that is not a default comes from; filled in by :func:`load_settings`."""
+
+    @property
+    def blobs_path(self) -> Path:
+        """Say where files that are never changed are kept."""
+        return self.blob_dir or self.data_dir / "blobs"
 
     def describe(self) -> Iterator[tuple[str, str, Source]]:
         """Yield each setting: its name, its value with passwords masked, and where it comes from."""

@@ -133,7 +133,7 @@ KernelMaker = Callable[..., Awaitable[Kernel]]
 
 
 @pytest.fixture
-async def make_kernel(database_url: str, redis_url: str) -> AsyncIterator[KernelMaker]:
+async def make_kernel(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[KernelMaker]:
     """Opens kernels on the test's database: each is what one more process would have."""
     async with Redis.from_url(redis_url) as redis:
         await redis.flushdb()  # what one test counted (logins, say) is not the next one's
@@ -147,7 +147,7 @@ async def make_kernel(database_url: str, redis_url: str) -> AsyncIterator[Kernel
         ) -> Kernel:
             return await stack.enter_async_context(
                 open_kernel(
-                    Settings(**{"demo": True, **changes}),  # type: ignore[arg-type]
+                    Settings(**{"demo": True, "data_dir": tmp_path, **changes}),  # type: ignore[arg-type]
                     clock or ManualClock(NOON),
                     database_url=database_url,
                     redis_url=redis_url,

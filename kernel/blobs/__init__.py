@@ -1,0 +1,1 @@
+"""Blobs: files that are written once and known by their SHA-256."""
