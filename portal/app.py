@@ -19,6 +19,8 @@ from catalog.classification.service import CLASSIFICATION
 from catalog.definitions.service import DEFINITION
 from catalog.offers import api as offers
 from catalog.offers.service import OFFER
+from catalog.pictures import api as pictures
+from catalog.pictures.service import PICTURE
 from catalog.products import api as products
 from catalog.products.service import PRODUCT
 from kernel.journal.streams import StreamKind
@@ -56,6 +58,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *agreements.ROUTES,
     *budget_lines.ROUTES,
     *products.ROUTES,
+    *pictures.ROUTES,
     *offers.ROUTES,
     *orders.ROUTES,
     *auctions.ROUTES,
@@ -71,6 +74,7 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
     USER,
     CLASSIFICATION,
     DEFINITION,
+    PICTURE,
     PRODUCT,
     AGREEMENT,
     OFFER,
@@ -86,6 +90,7 @@ STATE_TABLES: Final[dict[str, str]] = {
     "user": "users",
     "classification": "classifications",
     "definition": "category_definitions",
+    "picture": "pictures",
     "product": "products",
     "agreement": "agreements",
     "offer": "offers",

@@ -9,13 +9,13 @@ from msgspec import Meta
 
 from catalog.classification.rules import Category
 from catalog.products import service
-from catalog.products.rules import Status
+from catalog.products.rules import PICTURES_MAX, Status
+from catalog.products.service import Album, Offered, OfferLine, ProductRow, Sort, Stated, Wanted
 from catalog.products.service import Facets as FoundFacets
-from catalog.products.service import Offered, OfferLine, ProductRow, Sort, Stated, Wanted
 from kernel.access.table import Action
 from kernel.money import FEN_MAX
 from kernel.paging import Limit, Page
-from kernel.problems import Invalid, NotFound
+from kernel.problems import Invalid, NotFound, Refused
 from kernel.web.context import Context
 from kernel.web.routes import op
 
@@ -194,4 +194,91 @@ async def get_product(ctx: Context, product_id: UUID) -> ProductOut:
     return _out(await service.get(ctx.kernel, product_id))
 
 
-ROUTES = [list_products, product_facets, compare_products, get_product]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class AlbumIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The pictures that a product is shown by, the first one in lists; ``revision`` is the one that was looked at."""
+
+    revision: Annotated[int, Meta(ge=1, le=2**53)]
+    pictures: Annotated[tuple[Digest, ...], Meta(max_length=4 * PICTURES_MAX)]
+
+
+class Illustration(msgspec.Struct, frozen=True):
+    """The product's revision with its new pictures."""
+
+    product_id: UUID
+    revision: int
+
+
+@op(
+    "GET",
+    "/api/products/{product_id}/pictures",
+    action=Action.PRODUCT_READ,
+    tag="catalog",
+    summary="Read a product's pictures and what one may do with them",
+)
+async def get_album(ctx: Context, product_id: UUID) -> Album:
+    return await service.album(ctx.kernel, ctx.actor, product_id)
+
+
+@op(
+    "PUT",
+    "/api/products/{product_id}/pictures",
+    action=Action.PRODUCT_ILLUSTRATE,
+    tag="catalog",
+    summary="Say by which pictures a product is shown",
+    problems=(Refused,),
+)
+async def illustrate_product(ctx: Context, product_id: UUID, body: AlbumIn) -> Illustration:
+    revision = await service.illustrate(
+        ctx.kernel,
+        ctx.actor,
+        product_id,
+        body.pictures,
+        revision=body.revision,
+        at=ctx.received_at,
+        origin=ctx.origin,
+        key=ctx.key,
+    )
+    return Illustration(product_id, revision)
+
+
+class TakeDownIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Which picture is taken down, and why."""
+
+    picture: Digest
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+@op(
+    "POST",
+    "/api/products/{product_id}/pictures/take-down",
+    action=Action.PRODUCT_MODERATE,
+    tag="catalog",
+    summary="Take an improper picture of a product down",
+    problems=(Refused,),
+)
+async def take_picture_down(ctx: Context, product_id: UUID, body: TakeDownIn) -> Illustration:
+    revision = await service.take_down(
+        ctx.kernel,
+        ctx.actor,
+        product_id,
+        body.picture,
+        body.reason,
+        at=ctx.received_at,
+        origin=ctx.origin,
+        key=ctx.key,
+    )
+    return Illustration(product_id, revision)
+
+
+ROUTES = [
+    get_album,
+    illustrate_product,
+    take_picture_down,
+    list_products,
+    product_facets,
+    compare_products,
+    get_product,
+]

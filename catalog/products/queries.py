@@ -409,6 +409,12 @@ async def offers_of(tx: AsyncConnection, ids: Iterable[UUID], day: date) -> list
     return [msgspec.convert(row, OfferLine, from_attributes=True) for row in rows]
 
 
+async def is_offered_by(tx: AsyncConnection, product_id: UUID, supplier_id: UUID) -> bool:
+    """Tell whether a supplier has an offer of a product, on the shelf or not; offers are never deleted."""
+    some = sa.select(sa.literal(1)).where(_o.product_id == product_id, _o.supplier_id == supplier_id).exists()
+    return bool((await tx.execute(sa.select(some))).scalar_one())
+
+
 async def brand_words(tx: AsyncConnection, candidates: Sequence[str]) -> set[str]:
     """Tell which of some words are brands."""
     rows = await tx.execute(sa.select(_p.brand_key).distinct().where(_p.brand_key.in_(tuple(candidates))))

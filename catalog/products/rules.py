@@ -48,6 +48,12 @@ class Refusal(StrEnum):
     EXISTS = "product-exists"
     UNKNOWN = "product-unknown"
     WITHDRAWN = "product-withdrawn"
+    STALE = "product-changed-meanwhile"
+    PICTURES_TOO_MANY = "too-many-pictures"
+    PICTURE_TWICE = "picture-twice"
+    PICTURE_UNKNOWN = "picture-unknown"
+    PICTURE_OF_OTHERS = "picture-of-others"
+    PICTURE_NOT_SHOWN = "picture-not-shown"
     NOTHING_CHANGES = "nothing-changes"
 
 
@@ -55,6 +61,24 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
     Refusal.EXISTS: ("商品已存在", "The product exists already"),
     Refusal.UNKNOWN: ("商品不存在", "There is no such product"),
     Refusal.WITHDRAWN: ("商品已撤销", "The product has been withdrawn"),
+    Refusal.STALE: (
+        "商品在您编辑期间已被他人修改，请刷新后再试",
+        "The product was changed while you were at it; reload and try again",
+    ),
+    Refusal.PICTURES_TOO_MANY: (
+        f"一个商品最多 {PICTURES_MAX} 张图片，请先移除一些",
+        f"A product has at most {PICTURES_MAX} pictures; remove some first",
+    ),
+    Refusal.PICTURE_TWICE: ("同一张图片不能用两次", "The same picture cannot be used twice"),
+    Refusal.PICTURE_UNKNOWN: ("图片尚未上传，请先上传", "A picture has not been sent in; send it in first"),
+    Refusal.PICTURE_OF_OTHERS: (
+        "只能移除本单位上传的图片，也不能改变其他单位图片之间的顺序",
+        "You may take away only pictures that your organisation sent in, and leave the others in their order",
+    ),
+    Refusal.PICTURE_NOT_SHOWN: (
+        "商品没有这张图片，请刷新后再试",
+        "The product has no such picture; reload and try again",
+    ),
     Refusal.NOTHING_CHANGES: ("没有变化", "Nothing would change"),
 }
 
@@ -119,13 +143,26 @@ class Revised(msgspec.Struct, frozen=True, tag_field="kind", tag="product.revise
     details: Details
 
 
+class Illustrated(msgspec.Struct, frozen=True, tag_field="kind", tag="product.illustrated"):
+    """The product is shown by these pictures from now on, the first one in lists."""
+
+    pictures: tuple[str, ...]
+
+
+class TakenDown(msgspec.Struct, frozen=True, tag_field="kind", tag="product.picture-taken-down"):
+    """The operator took an improper picture down (下架)."""
+
+    picture: str
+    reason: str
+
+
 class Withdrawn(msgspec.Struct, frozen=True, tag_field="kind", tag="product.withdrawn"):
     """The product may no longer be offered."""
 
     reason: str
 
 
-Event = Created | Revised | Withdrawn
+Event = Created | Revised | Illustrated | TakenDown | Withdrawn
 
 
 def details_of(product: Product) -> Details:
@@ -173,6 +210,51 @@ def decide_revise(
     return Refusal.NOTHING_CHANGES if checked == details_of(product) else Revised(checked)
 
 
+def decide_illustrate(  # noqa: PLR0911  one return for each refusal, in order of precedence
+    product: Product | None,
+    pictures: tuple[str, ...],
+    *,
+    revision: int,
+    known: Collection[str],
+    own: Collection[str],
+) -> Illustrated | Refusal:
+    """
+    Decide by which pictures a supplier shows a product that it offers.
+
+    ``revision`` is the one that the caller saw, ``known`` are the pictures of these that were sent in at all, ``own``
+    those that the caller's organisation sent in, of the product's as well. Suppliers that sell one product share its
+    pictures: none may take another's away or put them in another order, only add to them.
+
+    Source: ADR-0054.
+    """
+    if product is None:
+        return Refusal.UNKNOWN
+    if product.status is Status.WITHDRAWN:
+        return Refusal.WITHDRAWN
+    if product.revision != revision:
+        return Refusal.STALE
+    if len(pictures) > PICTURES_MAX:
+        return Refusal.PICTURES_TOO_MANY
+    if len(set(pictures)) < len(pictures):
+        return Refusal.PICTURE_TWICE
+    if any(picture not in known and picture not in product.pictures for picture in pictures):
+        return Refusal.PICTURE_UNKNOWN
+    others = [picture for picture in product.pictures if picture not in own]
+    if others != [picture for picture in pictures if picture in others]:
+        return Refusal.PICTURE_OF_OTHERS
+    return Refusal.NOTHING_CHANGES if pictures == product.pictures else Illustrated(pictures)
+
+
+def decide_take_down(product: Product | None, picture: str, *, reason: str) -> TakenDown | Refusal:
+    """Decide that the operator takes a picture down; whoever sent it in finds the reason in the journal."""
+    assert reason
+    if product is None:
+        return Refusal.UNKNOWN
+    if picture not in product.pictures:
+        return Refusal.PICTURE_NOT_SHOWN
+    return TakenDown(picture, reason)
+
+
 def decide_withdraw(product: Product | None, *, reason: str) -> Withdrawn | Refusal:
     """Decide that a product may no longer be offered."""
     assert reason
@@ -193,6 +275,13 @@ def evolve(product: Product | None, event: Event, at: datetime) -> Product:
         case Revised():
             details = msgspec.structs.asdict(event.details)
             return msgspec.structs.replace(product, revision=product.revision + 1, revised_at=at, **details)
+        case Illustrated():
+            return msgspec.structs.replace(
+                product, revision=product.revision + 1, revised_at=at, pictures=event.pictures
+            )
+        case TakenDown():
+            left = tuple(picture for picture in product.pictures if picture != event.picture)
+            return msgspec.structs.replace(product, revision=product.revision + 1, revised_at=at, pictures=left)
         case Withdrawn():
             return msgspec.structs.replace(product, status=Status.WITHDRAWN, revised_at=at)
         case _:

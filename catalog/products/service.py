@@ -1,6 +1,8 @@
 """Entering products, and finding, reading and comparing them."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -11,9 +13,11 @@ from catalog.classification import service as classification
 from catalog.classification.rules import Category, is_code
 from catalog.definitions.rules import Attribute, Definition, Fault, definition_id, write_value
 from catalog.definitions.service import DEFINITION, definition_of
+from catalog.pictures import service as pictures
 from catalog.products import queries
 from catalog.products.queries import PRODUCT, Facets, Filter, OfferLine, ProductRow, Sort
 from catalog.products.rules import (
+    PICTURES_MAX,
     TEXTS,
     Details,
     Event,
@@ -21,14 +25,16 @@ from catalog.products.rules import (
     Refusal,
     candidate_words,
     decide_create,
+    decide_illustrate,
     decide_revise,
+    decide_take_down,
     decide_withdraw,
     grams_of,
     split_at_words,
     terms_of,
 )
-from kernel.access.actors import Actor
-from kernel.commit.command import Command, Decided, Happened, States
+from kernel.access.actors import Actor, Role
+from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.ids import uuid7
 from kernel.paging import Page
 from kernel.problems import Invalid, NotFound, Problem, Refused, Scalar
@@ -37,6 +43,8 @@ from registries.regions.rules import UnknownRegionError, path_of
 
 __all__ = [
     "PRODUCT",
+    "Album",
+    "AlbumPicture",
     "Facets",
     "OfferLine",
     "Offered",
@@ -44,13 +52,16 @@ __all__ = [
     "Sort",
     "Stated",
     "Wanted",
+    "album",
     "compare",
     "create_product",
     "facets",
     "faulty",
     "find",
     "get",
+    "illustrate",
     "revise_product",
+    "take_down",
     "withdraw_product",
 ]
 
@@ -128,6 +139,122 @@ async def withdraw_product(
         return Decided(product_id, [Happened(ref, decision)])
 
     return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, kernel.clock.now()))
+
+
+class Right(StrEnum):
+    """What somebody may do with a product's pictures."""
+
+    ILLUSTRATE = "illustrate"  # a supplier that offers it: add, arrange, remove what its organisation sent in
+    TAKE_DOWN = "take-down"  # the operator: take down, with a reason
+
+
+class AlbumPicture(msgspec.Struct, frozen=True):
+    """A picture of a product; ``own`` says that the caller's organisation sent it in."""
+
+    digest: str
+    width: int
+    height: int
+    own: bool
+
+
+class Album(msgspec.Struct, frozen=True):
+    """A product's pictures for whoever wants to change them; ``right`` is ``None`` for who may not."""
+
+    product_id: UUID
+    name: str
+    revision: int
+    right: Right | None
+    pictures: tuple[AlbumPicture, ...]
+    pictures_max: int
+
+
+async def album(kernel: Kernel, actor: Actor, product_id: UUID) -> Album:
+    """Read a product's pictures and what the caller may do with them; raises ``NotFound``."""
+    product = (await get(kernel, product_id)).product
+    right = await _right(kernel, actor, product_id)
+    found = await pictures.known(kernel, product.pictures)
+    shown = tuple(
+        AlbumPicture(row.digest, row.width, row.height, actor.organisation_id in row.organisations)
+        for digest in product.pictures
+        if (row := found.get(digest))
+    )
+    return Album(product.id, product.name, product.revision, right, shown, PICTURES_MAX)
+
+
+async def illustrate(
+    kernel: Kernel,
+    actor: Actor,
+    product_id: UUID,
+    wanted: tuple[str, ...],
+    *,
+    revision: int,
+    at: datetime,
+    origin: str = "local",
+    key: Key | None = None,
+) -> int:
+    """
+    Show a product that the caller offers by these pictures, the first one in lists; give its new revision.
+
+    What the decision rests on besides the product never changes: no picture is deleted, nor is an offer.
+
+    Raises:
+        NotFound: the caller does not offer the product.
+        Refused: see :class:`~catalog.products.rules.Refusal`.
+    """
+    right = await _right(kernel, actor, product_id)
+    if right is not Right.ILLUSTRATE:
+        raise NotFound(
+            "贵单位没有供应这个商品，不能修改它的图片。",
+            "Your organisation does not offer this product and cannot change its pictures.",
+        )
+    async with kernel.db.read() as tx:
+        before = (await queries.get_many(tx, [product_id])).get(product_id)
+    found = await pictures.known(kernel, (*wanted, *(before.pictures if before else ())))
+    own = {digest for digest, row in found.items() if actor.organisation_id in row.organisations}
+    ref = PRODUCT.ref(product_id)
+
+    def decide(states: States) -> Decided[int] | Problem:
+        product = states.get(ref)
+        decision = decide_illustrate(product, wanted, revision=revision, known=found, own=own)
+        if isinstance(decision, Refusal):
+            return Refused(*TEXTS[decision], reason=decision.value)
+        return Decided(revision + 1, [Happened(ref, decision)])
+
+    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, int))
+
+
+async def take_down(
+    kernel: Kernel,
+    actor: Actor,
+    product_id: UUID,
+    picture: str,
+    reason: str,
+    *,
+    at: datetime,
+    origin: str = "local",
+    key: Key | None = None,
+) -> int:
+    """Take an improper picture of a product down; give the product's new revision; raises ``Refused``."""
+    ref = PRODUCT.ref(product_id)
+
+    def decide(states: States) -> Decided[int] | Problem:
+        product = states.get(ref)
+        decision = decide_take_down(product, picture, reason=reason)
+        if isinstance(decision, Refusal):
+            return Refused(*TEXTS[decision], reason=decision.value)
+        assert product is not None
+        return Decided(product.revision + 1, [Happened(ref, decision)])
+
+    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, int))
+
+
+async def _right(kernel: Kernel, actor: Actor, product_id: UUID) -> Right | None:
+    if actor.has(Role.OPERATOR):
+        return Right.TAKE_DOWN
+    if not actor.has(Role.SUPPLIER) or actor.organisation_id is None:
+        return None
+    async with kernel.db.read() as tx:
+        return Right.ILLUSTRATE if await queries.is_offered_by(tx, product_id, actor.organisation_id) else None
 
 
 async def _enter(

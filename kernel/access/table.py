@@ -28,6 +28,8 @@ class Action(StrEnum):
     ORGANISATION_READ = "organisation.read"
     CLASSIFICATION_READ = "classification.read"
     PRODUCT_READ = "product.read"
+    PRODUCT_ILLUSTRATE = "product.illustrate"
+    PRODUCT_MODERATE = "product.moderate"
     AGREEMENT_READ = "agreement.read"
     OFFER_READ = "offer.read"
     OFFER_CHANGE = "offer.change"
@@ -70,6 +72,7 @@ class Condition(StrEnum):
     PARTY = "party"
     STEP_OF_SIDE = "step-of-side"
     BUDGET_HOLDER = "budget-holder"
+    OFFERED = "offered"
     HOST = "host"
     ADMITTED = "admitted"
 
@@ -122,6 +125,11 @@ CONDITIONS: Final[dict[Condition, Meaning]] = {
     Condition.BUDGET_HOLDER: Meaning(
         "预算指标属于本单位", "the budget line belongs to the own organisation", "budget.lines.queries.visible_to"
     ),
+    Condition.OFFERED: Meaning(
+        "本单位供应该商品；只能移除本单位上传的图片",
+        "the own organisation offers the product; of the pictures, only its own are removed",
+        "catalog.products.rules.decide_illustrate",
+    ),
     Condition.HOST: Meaning(
         "竞价由本单位发起", "the own organisation hosts the auction", "market.auctions.service.auction_of"
     ),
@@ -160,6 +168,16 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.ORGANISATION_READ: _public("查看单位名册", "Read the register of organisations"),
     Action.CLASSIFICATION_READ: _public("查看品目分类", "Read the classification"),
     Action.PRODUCT_READ: _public("查看商品目录", "Read the catalogue"),
+    Action.PRODUCT_ILLUSTRATE: Rule(
+        ("上传与调整商品图片", "Send in and arrange pictures of products"),
+        Nature.BUSINESS_ACT,
+        _to((Role.SUPPLIER,), _own, Condition.OFFERED),
+    ),
+    Action.PRODUCT_MODERATE: Rule(
+        ("下架不当的商品图片", "Take improper pictures of products down"),
+        Nature.OPERATION,
+        _to((Role.OPERATOR,), Scope.PLATFORM),
+    ),
     Action.AGREEMENT_READ: _public("查看框架协议", "Read framework agreements"),
     Action.OFFER_READ: Rule(("查看本单位报价", "Read the own offers"), Nature.BUSINESS_READ, _to(SUPPLIERS, _own)),
     Action.OFFER_CHANGE: Rule(

@@ -111,6 +111,7 @@ def _start_over(settings: Settings, console: Console) -> None:
         home.hold()  # refuses while a service runs on it
         home.release()
         shutil.rmtree(home.path)
+    shutil.rmtree(settings.data_dir / "blobs", ignore_errors=True)
     console.print(f"已清空 · emptied {settings.data_dir}")
 
 

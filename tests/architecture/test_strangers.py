@@ -45,8 +45,10 @@ def objects_of(operation: Operation) -> list[str]:
 
 
 def everybodys(operation: Operation) -> bool:
-    """Whether the objects of an action are public, all of them."""
+    """Whether the objects of an action are public, all of them, or all the platform's operator's."""
     rule = TABLE[operation.action]
+    if all(grant.scope is Scope.PLATFORM for grant in rule.grants):
+        return True
     return rule.nature is Nature.PUBLIC and all(g.scope is Scope.PUBLIC and g.condition is None for g in rule.grants)
 
 
@@ -90,12 +92,14 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "order_id": str(order_id),
         "budget_line_id": str(trade.budget_line_id),
         "offer_id": str(trade.offer_id),
+        "product_id": str(trade.market.product_id),
         "auction_id": str(draft.auction_id),
     }
     holders = {
         "order_id": buying | selling | overseeing,
         "budget_line_id": buying | overseeing,
         "offer_id": selling,
+        "product_id": selling,
         "auction_id": buying,
     }
     transport = httpx2.ASGITransport(app=create_app(kernel))

@@ -7,15 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.products.rules import (
+    PICTURES_MAX,
     TEXTS,
     Created,
+    Illustrated,
     Refusal,
     Revised,
     Status,
+    TakenDown,
     Withdrawn,
     candidate_words,
     decide_create,
+    decide_illustrate,
     decide_revise,
+    decide_take_down,
     decide_withdraw,
     details_of,
     evolve,
@@ -54,6 +59,59 @@ def test_a_product_says_by_which_definition_it_was_checked() -> None:
     created = decide_create(None, ID, details, a_definition(revision=7))
     assert isinstance(created, Created)
     assert created.details.definition_revision == 7
+
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def illustrated(*pictures: str, shown: tuple[str, ...] = (A, B), **changes: Any) -> Illustrated | Refusal:
+    """Decide pictures of a product shown by ``shown``, of which a supplier has sent in A and C."""
+    how: dict[str, Any] = {"revision": 1, "known": {A, B, C}, "own": {A, C}, **changes}
+    return decide_illustrate(a_product(pictures=shown), pictures, **how)
+
+
+def test_a_product_is_shown_by_other_pictures_from_its_next_revision_on() -> None:
+    decision = illustrated(A, B, C)
+    assert decision == Illustrated((A, B, C))
+    product = evolve(a_product(pictures=(A, B)), decision, AT)
+
+    assert (product.pictures, product.revision) == ((A, B, C), 2)
+
+
+def test_a_supplier_may_add_and_arrange_around_the_pictures_of_others() -> None:
+    assert isinstance(illustrated(C, A, B), Illustrated)
+    assert isinstance(illustrated(B), Illustrated)
+    assert illustrated(A) is Refusal.PICTURE_OF_OTHERS
+    assert illustrated(B, A, shown=(A, B), own={C}) is Refusal.PICTURE_OF_OTHERS
+    assert isinstance(illustrated(A, C, B, shown=(A, B), own={C}), Illustrated)
+    assert isinstance(illustrated(shown=(A,)), Illustrated)
+
+
+def test_the_operator_takes_a_picture_down_whosever_it_is() -> None:
+    product = a_product(pictures=(A, B, C))
+    decision = decide_take_down(product, B, reason="与商品不符")
+    assert decision == TakenDown(B, "与商品不符")
+    after = evolve(product, decision, AT)
+
+    assert (after.pictures, after.revision) == ((A, C), 2)
+    assert decide_take_down(after, B, reason="与商品不符") is Refusal.PICTURE_NOT_SHOWN
+    assert decide_take_down(None, B, reason="与商品不符") is Refusal.UNKNOWN
+
+
+def test_pictures_that_are_refused() -> None:
+    many = tuple(f"{number:064x}" for number in range(PICTURES_MAX + 1))
+    gone = a_product(status=Status.WITHDRAWN, pictures=())
+    how: dict[str, Any] = {"revision": 1, "known": {*many, A, B}, "own": set()}
+
+    assert decide_illustrate(None, (A,), **how) is Refusal.UNKNOWN
+    assert decide_illustrate(gone, (A,), **how) is Refusal.WITHDRAWN
+    assert illustrated(A, B, C, revision=2) is Refusal.STALE
+    assert illustrated(*many, shown=(), known=set(many)) is Refusal.PICTURES_TOO_MANY
+    assert isinstance(illustrated(*many[1:], shown=(), known=set(many)), Illustrated)
+    assert illustrated(A, B, A) is Refusal.PICTURE_TWICE
+    assert illustrated(A, B, "d" * 64) is Refusal.PICTURE_UNKNOWN
+    assert isinstance(illustrated(C, A, B, known={C}), Illustrated)  # what is shown already is known
+    assert illustrated(A, B) is Refusal.NOTHING_CHANGES
 
 
 def test_refused_steps() -> None:
