@@ -14,9 +14,9 @@ from kernel.log import configure_logging
 from kernel.problems import Problem
 from kernel.settings import SettingsError
 from portal.app import VERSION
-from portal.commands import bench, demo, doctor, imports, migrate, openapi, scenario, serve, verify, worker
+from portal.commands import bench, ca, demo, doctor, imports, migrate, openapi, scenario, serve, verify, worker
 
-COMMANDS = (demo, serve, worker, migrate, doctor, verify, scenario, imports, bench, openapi)
+COMMANDS = (demo, serve, worker, migrate, doctor, verify, scenario, imports, ca, bench, openapi)
 
 _AWAY = (ConnectionError, TimeoutError, socket.gaierror, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
 """An engine that the settings name does not answer, or does not let us in."""
