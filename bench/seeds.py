@@ -16,6 +16,7 @@ from catalog.offers import service as offers
 from catalog.products import service as products
 from catalog.products.rules import Details
 from kernel.access.actors import Actor, Role, system_actor
+from kernel.access.assurance import Assurance
 from kernel.commit.command import Key
 from kernel.ids import uuid7
 from kernel.money import FEN_MAX
@@ -68,7 +69,9 @@ class Seeds:
         )
         actor = await users.load_actor(self._kernel.db, user_id)
         assert actor is not None
-        token, _ = await self._kernel.sessions.open(user_id, origin="127.0.0.1", user_agent="bench")
+        token, _ = await self._kernel.sessions.open(
+            user_id, origin="127.0.0.1", user_agent="bench", level=Assurance.SECOND_FACTOR
+        )
         return actor, token
 
     async def auctions(self, *, bidders: int, halls: list[list[int]]) -> dict[str, Any]:

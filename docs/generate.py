@@ -118,7 +118,7 @@ def access() -> str:
     """Write the access table: what each role may do, and how far."""
     roles = list(Role)
     rows = [
-        f"| `{action}` | {rule.text[1]} · {rule.text[0]} | {rule.nature} | "
+        f"| `{action}` | {rule.text[1]} · {rule.text[0]} | {rule.nature} | {rule.level}{', fresh' if rule.fresh else ''} | "
         + " | ".join(_grant(next((grant for grant in rule.grants if grant.role is role), None)) for role in roles)
         + " |"
         for action, rule in TABLE.items()
@@ -143,8 +143,12 @@ def access() -> str:
             )
             + ".",
             "",
-            f"| action | what | nature | {' | '.join(roles)} |",
-            "|---|---|---|" + "---|" * len(roles),
+            "*Proof* is what the session must have shown, as far as the setting `assurance` goes: in a demonstration a password is",
+            "enough, elsewhere nothing is done with less than a second factor. *Fresh*: shown within `step_up_s`. What lacks is",
+            "asked for with a 403 problem `step-up-needed`; then the same request is sent again.",
+            "",
+            f"| action | what | nature | proof | {' | '.join(roles)} |",
+            "|---|---|---|---|" + "---|" * len(roles),
             *rows,
             "",
             "| condition | means | decided by |",

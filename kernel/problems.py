@@ -49,6 +49,16 @@ class Forbidden(Problem):
     code, status, title = "forbidden", 403, ("没有权限", "Not permitted")
 
 
+class StepUpNeeded(Problem):
+    """
+    The act needs a proof that the session has not shown, or not lately; ``level`` says which, ``methods`` how.
+
+    With no methods the account must first get one: ``enrol`` is true. After the proof the same request is sent again.
+    """
+
+    code, status, title = "step-up-needed", 403, ("需要进一步验证身份", "Further proof of identity needed")
+
+
 class NotFound(Problem):
     """Absent, or not the caller's to see."""
 
@@ -101,6 +111,7 @@ PROBLEMS: Final[tuple[type[Problem], ...]] = (
     Unreadable,
     Unauthenticated,
     Forbidden,
+    StepUpNeeded,
     NotFound,
     WrongMethod,
     Refused,

@@ -19,9 +19,12 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import Meta
 
+from kernel.access.assurance import Assurance
+
 _PREFIX: Final = "ZHECAI_"
 _OTHER_VARIABLES: Final = (f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_", f"{_PREFIX}BENCH_", f"{_PREFIX}UI_")
 _DAY_S: Final = 86_400
+_STEP_UP_S: Final = 15 * 60
 
 
 class LogLevel(StrEnum):
@@ -70,6 +73,16 @@ SessionSeconds = Annotated[
     int,
     Meta(ge=300, le=7 * _DAY_S),
     _allowed("300 至 604800 秒，且不小于 session_idle_s", "300 to 604800 seconds, not below session_idle_s"),
+]
+AssuranceLevel = Annotated[
+    Assurance | None,
+    _allowed(
+        "password（仅限演示环境）、second-factor、certificate",
+        "password (in a demonstration only), second-factor, certificate",
+    ),
+]
+StepUpSeconds = Annotated[
+    Annotated[int, Meta(ge=60, le=_DAY_S)] | None, _allowed("60 至 86400 秒", "60 to 86400 seconds")
 ]
 BodyBytes = Annotated[int, Meta(ge=1024, le=1 << 30), _allowed("1024 至 1073741824 字节", "1024 to 1073741824 bytes")]
 BufferBytes = Annotated[int, Meta(ge=4096, le=1 << 26), _allowed("4096 至 67108864 字节", "4096 to 67108864 bytes")]
@@ -140,6 +153,13 @@ class Settings(msgspec.Struct, frozen=True):
     """Shows the sample accounts on the login page: never on a real site."""
     log_level: Level = LogLevel.INFO
     log_format: Format = LogFormat.AUTO
+    assurance: AssuranceLevel = None
+    """
+    The strongest proof that acts ask for: an act that the access table puts above it asks for this much. None: password
+    in a demonstration, second-factor elsewhere. ``password`` is refused outside a demonstration.
+    """
+    step_up_s: StepUpSeconds = None
+    """How old a proof may be for an act that binds. None: any age in a demonstration, 900 elsewhere."""
     session_idle_s: IdleSeconds = 30 * 60
     session_absolute_s: SessionSeconds = 12 * 3600
     body_bytes_max: BodyBytes = 1 << 20
@@ -163,6 +183,16 @@ class Settings(msgspec.Struct, frozen=True):
     def blobs_path(self) -> Path:
         """Say where files that are never changed are kept."""
         return self.blob_dir or self.data_dir / "blobs"
+
+    @property
+    def proof_max(self) -> Assurance:
+        """The strongest proof that this site asks for."""
+        return self.assurance or (Assurance.PASSWORD if self.demo else Assurance.SECOND_FACTOR)
+
+    @property
+    def proof_age_max_s(self) -> int | None:
+        """How old a proof may be for an act that binds; ``None`` for any age."""
+        return self.step_up_s or (None if self.demo else _STEP_UP_S)
 
     def describe(self) -> Iterator[tuple[str, str, Source]]:
         """Yield each setting: its name, its value with passwords masked, and where it comes from."""
@@ -394,13 +424,17 @@ _CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
 }
 
 
+_GOES_WITH: Final = {"session_absolute_s": "session_idle_s", "batch_len_max": "queue_len_max", "assurance": "demo"}
+
+
 def _check_together(settings: Settings, file: Path | None) -> None:
     for name, good in (
         ("session_absolute_s", settings.session_absolute_s >= settings.session_idle_s),
         ("batch_len_max", settings.batch_len_max <= settings.queue_len_max),
+        ("assurance", settings.demo or settings.assurance is not Assurance.PASSWORD),
     ):
         if not good:
-            other = {"session_absolute_s": "session_idle_s", "batch_len_max": "queue_len_max"}[name]
+            other = _GOES_WITH[name]
             blamed = name if name in settings.sources else other
             place = _Place(blamed, settings.sources[blamed], file)
             allowed_zh, allowed_en = _allowance(name)

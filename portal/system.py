@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from kernel.access.actors import Role
-from kernel.access.table import CONDITIONS, TABLE, Action, Condition, Nature, Rule, Scope
+from kernel.access.assurance import Assurance
+from kernel.access.table import CONDITIONS, TABLE, Action, Condition, Grant, Nature, Rule, Scope
 from kernel.db.skew import SKEW_S_MAX
 from kernel.problems import PROBLEMS, NotFound, Problem
 from kernel.runtime import Kernel
@@ -48,6 +49,8 @@ class RuleOut(msgspec.Struct, frozen=True):
     zh: str
     en: str
     grants: tuple[GrantOut, ...]
+    level: Assurance
+    fresh: bool
 
 
 class ConditionOut(msgspec.Struct, frozen=True):
@@ -66,8 +69,12 @@ class AccessTableOut(msgspec.Struct, frozen=True):
     conditions: tuple[ConditionOut, ...]
 
 
+def _granted(grant: Grant) -> GrantOut:
+    return GrantOut(*grant)
+
+
 def _rule(action: Action, rule: Rule) -> RuleOut:
-    return RuleOut(action, rule.nature, *rule.text, tuple(GrantOut(*grant) for grant in rule.grants))
+    return RuleOut(action, rule.nature, *rule.text, tuple(map(_granted, rule.grants)), rule.level, rule.fresh)
 
 
 _ACCESS: Final = AccessTableOut(

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.access.assurance import Method
+
 
 class Role(StrEnum):
     """
@@ -43,6 +45,8 @@ class Actor(msgspec.Struct, frozen=True):
     organisation_name: str
     region: str
     roles: tuple[Role, ...]
+    methods: tuple[Method, ...] = ()
+    """How the account can prove who it is."""
 
     def has(self, role: Role) -> bool:
         """Tell whether the actor may act as ``role``."""

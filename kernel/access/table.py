@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from kernel.access.actors import OVERSEERS, PURCHASERS, SUPPLIERS, Role
+from kernel.access.assurance import Assurance
 
 
 class Action(StrEnum):
@@ -24,6 +25,9 @@ class Action(StrEnum):
     SESSION_OPEN = "session.open"
     SESSION_READ = "session.read"
     SESSION_CLOSE = "session.close"
+    SESSION_STEP_UP = "session.step-up"
+    SESSION_MANAGE = "session.manage"
+    FACTOR_CHANGE = "factor.change"
     REGION_READ = "region.read"
     ORGANISATION_READ = "organisation.read"
     CLASSIFICATION_READ = "classification.read"
@@ -41,6 +45,7 @@ class Action(StrEnum):
     ORDER_CANCEL = "order.cancel"
     AUCTION_READ = "auction.read"
     AUCTION_HOST = "auction.host"
+    AUCTION_AWARD = "auction.award"
     AUCTION_OFFER = "auction.offer"
 
 
@@ -86,11 +91,18 @@ class Grant(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What the table says of one action; ``text`` names it in Chinese and in English."""
+    """
+    What the table says of one action; ``text`` names it in Chinese and in English.
+
+    ``level`` is what the session must have shown (as far as the site's setting ``assurance`` goes), ``fresh`` that it
+    must have been shown within ``step_up_s``: for acts that bind, or that change how the account is protected.
+    """
 
     text: tuple[str, str]
     nature: Nature
     grants: tuple[Grant, ...]
+    level: Assurance = Assurance.PASSWORD
+    fresh: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -153,6 +165,7 @@ def _public(zh: str, en: str) -> Rule:
 
 
 _own, _parties, _region = Scope.ORGANISATION, (*PURCHASERS, *SUPPLIERS), Scope.REGION
+_TWO: Final = Assurance.SECOND_FACTOR
 
 TABLE: Final[dict[Action, Rule]] = {
     Action.SYSTEM_READ: _public("查看系统时间与版本", "Read the system's time and version"),
@@ -164,6 +177,16 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.SESSION_OPEN: Rule(("登录", "Log in"), Nature.ACCOUNT, _to(_ROLES, Scope.OWN)),
     Action.SESSION_READ: Rule(("查看登录状态", "See who is logged in"), Nature.ACCOUNT, _to(_ROLES, Scope.OWN)),
     Action.SESSION_CLOSE: Rule(("退出登录", "Log out"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)),
+    Action.SESSION_STEP_UP: Rule(("补充身份验证", "Show a further proof"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)),
+    Action.SESSION_MANAGE: Rule(
+        ("查看与注销本人的登录", "List and end the own sessions"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)
+    ),
+    Action.FACTOR_CHANGE: Rule(
+        ("更改本人的密码与验证方式", "Change the own password and factors"),
+        Nature.ACCOUNT,
+        _to(_KNOWN, Scope.OWN),
+        fresh=True,
+    ),
     Action.REGION_READ: _public("查看行政区划", "Read the regions"),
     Action.ORGANISATION_READ: _public("查看单位名册", "Read the register of organisations"),
     Action.CLASSIFICATION_READ: _public("查看品目分类", "Read the classification"),
@@ -181,14 +204,16 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.AGREEMENT_READ: _public("查看框架协议", "Read framework agreements"),
     Action.OFFER_READ: Rule(("查看本单位报价", "Read the own offers"), Nature.BUSINESS_READ, _to(SUPPLIERS, _own)),
     Action.OFFER_CHANGE: Rule(
-        ("调整本单位报价", "Change the own offers"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own)
+        ("调整本单位报价", "Change the own offers"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own), _TWO
     ),
     Action.BUDGET_READ: Rule(
         ("查看预算指标", "Read budget lines"),
         Nature.BUSINESS_READ,
         (*_to(PURCHASERS, _own, Condition.BUDGET_HOLDER), *_to(OVERSEERS, _region)),
     ),
-    Action.ORDER_PLACE: Rule(("直接订购", "Place orders"), Nature.BUSINESS_ACT, _to((Role.PURCHASER,), _own)),
+    Action.ORDER_PLACE: Rule(
+        ("直接订购", "Place orders"), Nature.BUSINESS_ACT, _to((Role.PURCHASER,), _own), _TWO, fresh=True
+    ),
     Action.ORDER_READ: Rule(
         ("查看订单", "Read orders"),
         Nature.BUSINESS_READ,
@@ -198,16 +223,20 @@ TABLE: Final[dict[Action, Rule]] = {
         ("接单、拒单、发货", "Accept, refuse and ship orders"),
         Nature.BUSINESS_ACT,
         _to((Role.SUPPLIER,), _own, Condition.STEP_OF_SIDE),
+        _TWO,
     ),
     Action.ORDER_RECEIVE: Rule(
         ("验收、办结订单", "Receive and close orders"),
         Nature.BUSINESS_ACT,
         _to((Role.PURCHASER,), _own, Condition.STEP_OF_SIDE),
+        _TWO,
+        fresh=True,
     ),
     Action.ORDER_CANCEL: Rule(
         ("取消订单", "Cancel orders"),
         Nature.BUSINESS_ACT,
         _to((Role.PURCHASER, Role.SUPPLIER), _own, Condition.STEP_OF_SIDE),
+        _TWO,
     ),
     Action.AUCTION_READ: Rule(
         ("查看竞价与竞价大厅", "Read auctions and their halls"),
@@ -221,9 +250,17 @@ TABLE: Final[dict[Action, Rule]] = {
         ("发起与主持竞价", "Start and host auctions"),
         Nature.BUSINESS_ACT,
         _to((Role.PURCHASER,), _own, Condition.HOST),
+        _TWO,
+    ),
+    Action.AUCTION_AWARD: Rule(
+        ("竞价定标", "Award auctions"),
+        Nature.BUSINESS_ACT,
+        _to((Role.PURCHASER,), _own, Condition.HOST),
+        Assurance.CERTIFICATE,
+        fresh=True,
     ),
     Action.AUCTION_OFFER: Rule(
-        ("竞价报价", "Offer in auctions"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own, Condition.ADMITTED)
+        ("竞价报价", "Offer in auctions"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own, Condition.ADMITTED), _TWO
     ),
 }
 """Every action, who may do it, and how far."""

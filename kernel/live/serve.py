@@ -13,6 +13,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kernel.access.actors import Actor
+from kernel.access.sessions import Session
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome, Ref
 from kernel.db.database import AWAY, is_away
@@ -66,7 +67,7 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str, recheck_s:
         wire: Wire = websocket.scope["extensions"][EXTENSION]
         try:
             with _away_as_problem():
-                actor, token = await authenticate(websocket, kernel, action)
+                actor, caller, _ = await authenticate(websocket, kernel, action)
                 kernel.skew.check()
                 entrance = await admit(kernel, actor, origin_of(websocket), websocket)
                 hall = await kernel.halls.hall(entrance.ref, entrance.make_view)
@@ -79,7 +80,7 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str, recheck_s:
         wire.listen(_sink(kernel, wire, entrance.session(hall)))
         VIEWERS.inc()
         try:
-            await _stay(websocket, kernel, token if actor.user_id else None, wire, recheck_s)
+            await _stay(websocket, kernel, caller if actor.user_id else None, wire, recheck_s)
         finally:
             VIEWERS.dec()
             hall.leave(seat)
@@ -103,7 +104,7 @@ def _away_as_problem() -> Iterator[None]:
         ) from error
 
 
-async def _stay(websocket: WebSocket, kernel: "Kernel", token: str | None, wire: Wire, recheck_s: float) -> None:
+async def _stay(websocket: WebSocket, kernel: "Kernel", caller: Session | None, wire: Wire, recheck_s: float) -> None:
     """Wait until the viewer goes, or its session (if it has one) ends."""
     while True:
         with contextlib.suppress(TimeoutError):
@@ -113,7 +114,7 @@ async def _stay(websocket: WebSocket, kernel: "Kernel", token: str | None, wire:
                 return
         with contextlib.suppress(Unavailable):  # while nobody can tell, nobody is sent away
             with _away_as_problem():
-                ended = token is not None and await kernel.sessions.actor_of(token) is None
+                ended = caller is not None and not await kernel.sessions.is_open(caller.id)
             if ended:
                 wire.close(SESSION_ENDED, "session ended")
                 return

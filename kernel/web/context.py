@@ -2,21 +2,27 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.requests import HTTPConnection, Request
 
 from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
-from kernel.access.table import ACCESS, Action
+from kernel.access.assurance import Assurance, has_second_factor, methods_for, strongest, weakest
+from kernel.access.sessions import Session
+from kernel.access.table import ACCESS, TABLE, Action, Nature
 from kernel.commit.command import Key
-from kernel.problems import Forbidden, Invalid, TooLarge, Unauthenticated
+from kernel.problems import Forbidden, Invalid, Scalar, StepUpNeeded, TooLarge, Unauthenticated
+from kernel.settings import Settings
 
 if TYPE_CHECKING:
     from kernel.runtime import Kernel
 
 COOKIE: Final = "zhecai_session"
 KEY_LEN_MAX: Final = 100
+_WHILE_PENDING: Final = frozenset(
+    {Action.SESSION_OPEN, Action.SESSION_READ, Action.SESSION_CLOSE, Action.SESSION_STEP_UP}
+)
 _UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -26,11 +32,13 @@ class Context:
     One request.
 
     ``origin`` is the caller's network address. ``received_at`` is when the last byte of the request had been read,
-    stamped once. ``key`` is the idempotency key of a write, ``token`` that of the session.
+    stamped once. ``key`` is the idempotency key of a write, ``token`` that of the session. ``session`` is the caller's,
+    also where the actor is the public because the session is pending or the role has no right of its own.
     """
 
     kernel: "Kernel"
     actor: Actor
+    session: Session | None
     origin: str
     received_at: datetime
     key: Key | None
@@ -49,27 +57,70 @@ def bearer_of(connection: HTTPConnection) -> str | None:
     return credentials if scheme.lower() == "bearer" and credentials else None
 
 
-async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Action) -> tuple[Actor, str | None]:
+class Caller(NamedTuple):
+    """Who sent a request: as whom it is served, in which session, with which token."""
+
+    actor: Actor
+    session: Session | None
+    token: str | None
+
+
+async def authenticate(connection: HTTPConnection, kernel: "Kernel", action: Action) -> Caller:
     """
     Find out who asks and whether the role may do ``action``; one who may only as everybody may is the public.
 
     Raises:
         Unauthenticated: the action needs a login; or the session has ended.
         Forbidden: the role may not do it, or a browser was sent here by another site.
+        StepUpNeeded: the session has not shown enough.
     """
     token = bearer_of(connection)
     if token is None:
         _check_same_site(connection, kernel.settings.public_url)
         token = connection.cookies.get(COOKIE)
-    actor = (await kernel.sessions.actor_of(token) if token else None) or PUBLIC_ACTOR
+    session = await kernel.sessions.find(token) if token else None
     permitted = ACCESS[action]
-    if not permitted.isdisjoint(actor.roles):
-        return actor, token
+    if session is not None and not permitted.isdisjoint(session.actor.roles):
+        lack = lacking(session, action, kernel.settings, kernel.clock.now())
+        if lack is None:
+            return Caller(session.actor, session, token)
+        if Role.PUBLIC not in permitted:
+            raise _step_up(session, lack)
     if Role.PUBLIC in permitted:
-        return PUBLIC_ACTOR, token
-    if actor is PUBLIC_ACTOR:
+        return Caller(PUBLIC_ACTOR, session, token)
+    if session is None:
         raise Unauthenticated("请先登录再进行此操作。", "Log in to do this.")
     raise Forbidden("您的角色不能进行此操作。", "Your role may not do this.", action=action.value)
+
+
+def lacking(session: Session, action: Action, settings: Settings, at: datetime) -> Assurance | None:
+    """
+    Tell which level a session must show, now, before ``action``; ``None`` when it has shown enough.
+
+    A pending session may do what leads out of its state: see itself, prove more, end. Who has no second factor yet may
+    also set one up; who has one must show it first, or a stolen password would add the thief's own.
+    """
+    rule = TABLE[action]
+    if session.pending:
+        enrolling = rule.nature is Nature.ACCOUNT and not has_second_factor(session.actor.methods)
+        return None if action in _WHILE_PENDING or enrolling else session.floor
+    needed = weakest(rule.level, settings.proof_max)
+    if not session.level.reaches(needed):
+        return needed
+    age_max_s = settings.proof_age_max_s
+    if rule.fresh and age_max_s is not None and at - session.proven_at > timedelta(seconds=age_max_s):
+        return strongest(needed, session.level)
+    return None
+
+
+def _step_up(session: Session, needed: Assurance) -> StepUpNeeded:
+    methods = methods_for(needed, session.actor.methods)
+    if methods:
+        zh, en = "请再次验证身份后继续。", "Prove who you are, then go on."
+    else:
+        zh, en = "请先设置所需的验证方式，然后继续。", "Set up the means of proof that this needs, then go on."
+    names: list[Scalar] = [method.value for method in methods]
+    return StepUpNeeded(zh, en, level=needed.value, methods=names, enrol=not methods)
 
 
 def _check_same_site(connection: HTTPConnection, public_url: str | None) -> None:

@@ -99,7 +99,7 @@ def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
     expected: list[type[Problem]] = [*operation.problems, Unavailable]
     if Role.PUBLIC not in ACCESS[operation.action]:
         expected.append(Unauthenticated)
-    statuses.setdefault(403, []).append("forbidden")
+    statuses.setdefault(403, []).extend(["forbidden", "step-up-needed"])
     for problem in expected:
         statuses.setdefault(problem.status, []).append(problem.code)
     schema = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}

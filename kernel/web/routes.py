@@ -132,14 +132,14 @@ class Operation:
         if self.method in _WRITES:
             raw = await read_body(request, self.body_bytes_max or kernel.settings.body_bytes_max)
         received_at = kernel.clock.now()  # the last byte is in: finding out whose it is makes nobody late
-        actor, token = known or await authenticate(request, kernel, self.action)
+        actor, session, token = known or await authenticate(request, kernel, self.action)
         arguments = self._arguments(request)
         if self._decode is not None:
             arguments["body"] = _decoded(self._decode, raw)
         elif self.uploads:
             arguments["body"] = raw
         key = key_of(request, actor, raw) if self.keyed else None
-        ctx = Context(kernel, actor, origin_of(request), received_at, key, token, request)
+        ctx = Context(kernel, actor, session, origin_of(request), received_at, key, token, request)
         answer = await self.endpoint(ctx, **arguments)
         if isinstance(answer, Download):
             disposition = f"attachment; filename*=UTF-8''{quote(answer.filename, safe='')}"  # RFC 6266

@@ -169,7 +169,7 @@ async def resume_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) 
 @op(
     "POST",
     "/api/auctions/{auction_id}/award",
-    action=Action.AUCTION_HOST,
+    action=Action.AUCTION_AWARD,
     tag="auctions",
     summary="Award to the first of the ranking / 定标",
     problems=_HOST,

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments, port="0")
+    settings = settings_of(arguments, port="0", demo="true")
     configure_logging(_QUIET, settings.log_format)
     console = Console(stderr=arguments.json, highlight=False)
 

@@ -7,20 +7,25 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
+from kernel.access.actors import Actor, Role
+from kernel.access.assurance import Assurance, Method
 from kernel.access.passwords import PASSWORD_LEN_MAX
+from kernel.access.sessions import Session
 from kernel.access.table import Action
-from kernel.problems import Forbidden, TooMany, Unauthenticated
+from kernel.problems import Forbidden, Refused, TooMany, Unauthenticated
 from kernel.web.context import COOKIE, Context
 from kernel.web.routes import Answer, op
 from registries.users import service
+from registries.users.service import Opened
+
+Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_LEN_MAX)]
 
 
 class LoginIn(msgspec.Struct, forbid_unknown_fields=True):
     """Who wants to log in."""
 
     login: Annotated[str, Meta(min_length=1, max_length=64)]
-    password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_LEN_MAX)]
+    password: Password
 
 
 class ActorOut(msgspec.Struct, frozen=True):
@@ -35,18 +40,72 @@ class ActorOut(msgspec.Struct, frozen=True):
     roles: tuple[Role, ...]
 
 
+class StateOut(msgspec.Struct, frozen=True):
+    """
+    What a session has shown; ``pending`` until it has shown enough to be of use.
+
+    ``methods`` are the account's ways to show more. A pending session without any must first set one up.
+    """
+
+    session_id: UUID
+    level: Assurance
+    pending: bool
+    methods: tuple[Method, ...]
+    expires_at: datetime
+
+
 class SessionOut(msgspec.Struct, frozen=True):
     """A session; a browser need not keep the token, it has the cookie."""
 
     token: str
     actor: ActorOut
     expires_at: datetime
+    session: StateOut
 
 
-class CurrentOut(msgspec.Struct, frozen=True):
-    """Who is asking; ``null`` for the public."""
+class CurrentOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is asking; ``null`` for the public, and for a session that is pending."""
 
     actor: ActorOut | None
+    session: StateOut | None = None
+
+
+class PasswordIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The password of whoever is logged in, once more."""
+
+    password: Password
+
+
+class ChangeIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The old password and the new one."""
+
+    old: Password
+    new: Password
+
+
+class OwnSession(msgspec.Struct, frozen=True):
+    """One of the own sessions, and from where it was opened; ``current`` is the one that asks."""
+
+    session_id: UUID
+    level: Assurance
+    opened_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    origin: str
+    user_agent: str
+    current: bool
+
+
+class OwnSessions(msgspec.Struct, frozen=True):
+    """The own sessions, the last used first."""
+
+    items: tuple[OwnSession, ...]
+
+
+class Revoked(msgspec.Struct, frozen=True):
+    """How many sessions were ended."""
+
+    count: int
 
 
 class DemoAccounts(msgspec.Struct, frozen=True):
@@ -69,10 +128,28 @@ def _out(actor: Actor) -> ActorOut:
     )
 
 
+def state_out(session: Session) -> StateOut:
+    """Describe a session to its holder."""
+    return StateOut(session.id, session.level, session.pending, session.actor.methods, session.expires_at)
+
+
+def entered(ctx: Context, opened: Opened) -> SessionOut:
+    """Answer with a session that was opened or raised, and set its cookie."""
+    out = SessionOut(opened.token, _out(opened.actor), opened.expires_at, state_out(opened.session))
+    max_age_s = int((opened.expires_at - ctx.received_at).total_seconds())
+    return Answer(out, _cookie(ctx, opened.token, max_age_s))  # type: ignore[return-value]  # the frame unpacks it
+
+
 def _cookie(ctx: Context, token: str, max_age_s: int) -> dict[str, str]:
     # Lax: a link from elsewhere arrives logged in; writes from elsewhere are refused by the origin check.
     secure = "; Secure" if ctx.request.url.scheme == "https" else ""
     return {"Set-Cookie": f"{COOKIE}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"}
+
+
+def _own(ctx: Context) -> tuple[Session, str]:
+    assert ctx.session is not None, "the access table lets nobody in without one"
+    assert ctx.token is not None
+    return ctx.session, ctx.token
 
 
 @op(
@@ -92,15 +169,23 @@ async def open_session(ctx: Context, body: LoginIn) -> SessionOut:
         password=body.password,
         origin=ctx.origin,
         user_agent=ctx.request.headers.get("user-agent", ""),
+        replaces=ctx.token,
     )
-    out = SessionOut(opened.token, _out(opened.actor), opened.expires_at)
-    max_age_s = int((opened.expires_at - ctx.received_at).total_seconds())
-    return Answer(out, _cookie(ctx, opened.token, max_age_s))  # type: ignore[return-value]  # the frame unpacks it
+    return entered(ctx, opened)
+
+
+@op("GET", "/api/sessions", action=Action.SESSION_MANAGE, tag="registries", summary="List the own sessions")
+async def list_sessions(ctx: Context) -> OwnSessions:
+    session, _ = _own(ctx)
+    rows = await service.sessions_of(ctx.kernel, session)
+    return OwnSessions(tuple(OwnSession(*row, current=row.id == session.id) for row in rows))
 
 
 @op("GET", "/api/sessions/current", action=Action.SESSION_READ, tag="registries", summary="Who is logged in")
 async def current_session(ctx: Context) -> CurrentOut:
-    return CurrentOut(None if ctx.actor is PUBLIC_ACTOR else _out(ctx.actor))
+    if ctx.session is None:
+        return CurrentOut(None)
+    return CurrentOut(None if ctx.session.pending else _out(ctx.session.actor), state_out(ctx.session))
 
 
 @op(
@@ -118,6 +203,58 @@ async def close_session(ctx: Context) -> CurrentOut:
 
 
 @op(
+    "POST",
+    "/api/sessions/current/password",
+    action=Action.SESSION_STEP_UP,
+    tag="registries",
+    summary="Show the password once more; the session gets another token",
+    problems=(Refused, TooMany),
+    keyless=True,
+)
+async def prove_password(ctx: Context, body: PasswordIn) -> SessionOut:
+    return entered(ctx, await service.prove_password(ctx.kernel, *_own(ctx), body.password))
+
+
+@op(
+    "POST",
+    "/api/sessions/current/close-others",
+    action=Action.SESSION_MANAGE,
+    tag="registries",
+    summary="End all of the own sessions but this one",
+    keyless=True,
+)
+async def close_other_sessions(ctx: Context) -> Revoked:
+    return Revoked(await service.revoke_other_sessions(ctx.kernel, _own(ctx)[0]))
+
+
+@op(
+    "DELETE",
+    "/api/sessions/{session_id}",
+    action=Action.SESSION_MANAGE,
+    tag="registries",
+    summary="End one of the own sessions",
+    keyless=True,
+)
+async def revoke_session(ctx: Context, session_id: UUID) -> Revoked:
+    await service.revoke_session(ctx.kernel, _own(ctx)[0], session_id)
+    return Revoked(1)
+
+
+@op(
+    "POST",
+    "/api/account/password",
+    action=Action.FACTOR_CHANGE,
+    tag="registries",
+    summary="Change the own password; all other sessions end",
+    problems=(Refused, TooMany),
+    keyless=True,
+)
+async def change_password(ctx: Context, body: ChangeIn) -> Revoked:
+    session, _ = _own(ctx)
+    return Revoked(await service.change_password(ctx.kernel, session, old=body.old, new=body.new, origin=ctx.origin))
+
+
+@op(
     "GET",
     "/api/demo-accounts",
     action=Action.SESSION_OPEN,
@@ -129,4 +266,14 @@ async def demo_accounts(ctx: Context) -> DemoAccounts:
     return DemoAccounts(tuple(_out(account) for account in accounts), service.DEMO_PASSWORD)
 
 
-ROUTES = [open_session, current_session, close_session, demo_accounts]
+ROUTES = [
+    open_session,
+    list_sessions,
+    current_session,
+    close_session,
+    prove_password,
+    close_other_sessions,
+    revoke_session,
+    change_password,
+    demo_accounts,
+]

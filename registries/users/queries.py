@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import Actor, Role
+from kernel.access.assurance import Method
 from kernel.db.statetable import StateTable
 from kernel.journal.streams import StreamKind
 from registries.organisations.tables import organisations
@@ -46,6 +47,12 @@ async def login_of(tx: AsyncConnection, login: str) -> Login | None:
     )
     row = (await tx.execute(statement)).one_or_none()
     return Login(row.id, row.password_hash, Status(row.status)) if row else None
+
+
+async def password_of(tx: AsyncConnection, user_id: UUID) -> str | None:
+    """Read the hash of an account's password; ``None`` when it has none."""
+    found: str | None = await tx.scalar(sa.select(credentials.c.password_hash).where(credentials.c.user_id == user_id))
+    return found
 
 
 async def actor_of(tx: AsyncConnection, user_id: UUID) -> Actor | None:
@@ -85,9 +92,11 @@ def _actors() -> sa.Select[Any]:
         organisations.c.name.label("organisation_name"),
         organisations.c.region,
         _u.roles,
+        sa.exists().where(credentials.c.user_id == _u.id).label("password"),
     ).join(organisations, organisations.c.id == _u.organisation_id)
 
 
 def _actor(row: Any) -> Actor:
     roles = msgspec.convert(row.roles, tuple[Role, ...])
-    return Actor(row.id, row.login, row.name, row.organisation_id, row.organisation_name, row.region, roles)
+    methods = tuple(method for method in Method if getattr(row, method.value, False))
+    return Actor(row.id, row.login, row.name, row.organisation_id, row.organisation_name, row.region, roles, methods)

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.access.actors import PURCHASERS, SUPPLIERS, Role
+from kernel.access.assurance import Method
 from registries.organisations.rules import Kind, Organisation
 
 PASSWORD_LENGTH_MIN: Final = 10
@@ -112,7 +113,21 @@ class Enabled(msgspec.Struct, frozen=True, tag_field="kind", tag="user.enabled")
     reason: str
 
 
-Event = Registered | PasswordSet | Disabled | Enabled
+class FactorAdded(msgspec.Struct, frozen=True, tag_field="kind", tag="user.factor_added"):
+    """The account can be proven in another way; ``name`` is what its owner calls it."""
+
+    method: Method
+    name: str
+
+
+class FactorRemoved(msgspec.Struct, frozen=True, tag_field="kind", tag="user.factor_removed"):
+    """The account can no longer be proven so; a recovery code that was used is removed too."""
+
+    method: Method
+    name: str
+
+
+Event = Registered | PasswordSet | Disabled | Enabled | FactorAdded | FactorRemoved
 
 
 def normal_login(text: str) -> str:
@@ -156,6 +171,11 @@ def decide_set_password(user: User | None, password: str) -> PasswordSet | Refus
     return PasswordSet() if password_fits(password) else Refusal.PASSWORD_WRONG
 
 
+def decide_factor(user: User | None, event: FactorAdded | FactorRemoved) -> FactorAdded | FactorRemoved | Refusal:
+    """Decide that an account has another means of proof, or one less."""
+    return Refusal.UNKNOWN if user is None else event
+
+
 def decide_disable(user: User | None, *, reason: str) -> Disabled | Refusal:
     """Decide that an account may not log in."""
     assert reason
@@ -178,7 +198,7 @@ def evolve(user: User | None, event: Event, at: datetime) -> User:
         return User(**msgspec.structs.asdict(event), status=Status.ACTIVE, created_at=at)
     assert user is not None
     match event:
-        case PasswordSet():
+        case PasswordSet() | FactorAdded() | FactorRemoved():
             return user
         case Disabled():
             return msgspec.structs.replace(user, status=Status.DISABLED)

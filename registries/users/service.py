@@ -1,16 +1,18 @@
 """Opening accounts, logging in and out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from kernel.access.actors import Actor, Role
+from kernel.access.assurance import PROVES, Assurance, Method, has_second_factor
 from kernel.access.passwords import hash_password, verify_password
+from kernel.access.sessions import Session, SessionRow
 from kernel.commit.command import Command, Decided, Happened, States
 from kernel.db.database import Database
 from kernel.ids import uuid7
-from kernel.problems import Forbidden, NotFound, Problem, Refused
+from kernel.problems import Forbidden, NotFound, Problem, Refused, Unauthenticated
 from kernel.runtime import Kernel
 from registries.organisations.service import ORGANISATION
 from registries.users import queries
@@ -18,12 +20,15 @@ from registries.users.queries import USER
 from registries.users.rules import (
     TEXTS,
     Event,
+    FactorAdded,
+    FactorRemoved,
     Refusal,
     Registered,
     Status,
     User,
     decide_disable,
     decide_enable,
+    decide_factor,
     decide_register,
     decide_set_password,
     normal_login,
@@ -34,13 +39,22 @@ __all__ = [
     "DEMO_PASSWORD",
     "USER",
     "Opened",
+    "change_password",
+    "check_password",
     "create_user",
     "demo_accounts",
     "disable_user",
     "enable_user",
+    "enter",
     "load_actor",
     "log_in",
     "log_out",
+    "note_factor",
+    "prove",
+    "prove_password",
+    "revoke_other_sessions",
+    "revoke_session",
+    "sessions_of",
     "set_password",
 ]
 
@@ -54,11 +68,18 @@ DEMO_PASSWORD: Final = "zhecai-demo-2026"  # noqa: S105  printed at the start of
 
 
 class Opened(NamedTuple):
-    """A session that was opened: the token is told once and never stored."""
+    """A session that was opened or raised: the token is told once and never stored."""
 
     token: str
-    actor: Actor
-    expires_at: datetime
+    session: Session
+
+    @property
+    def actor(self) -> Actor:
+        return self.session.actor
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.session.expires_at
 
 
 async def create_user(
@@ -109,8 +130,9 @@ async def set_password(kernel: Kernel, actor: Actor, user_id: UUID, password: st
 
 
 async def disable_user(kernel: Kernel, actor: Actor, user_id: UUID, reason: str, *, origin: str = "local") -> None:
-    """Let an account not log in any more; sessions end within seconds. Raises ``Refused``."""
+    """Let an account not log in any more; its sessions end. Raises ``Refused``."""
     await _change(kernel, actor, user_id, lambda user: decide_disable(user, reason=reason), origin=origin)
+    await kernel.sessions.revoke_others(user_id, None)
 
 
 async def enable_user(kernel: Kernel, actor: Actor, user_id: UUID, reason: str, *, origin: str = "local") -> None:
@@ -133,12 +155,15 @@ async def _change(
     return at
 
 
-async def log_in(kernel: Kernel, *, login: str, password: str, origin: str, user_agent: str) -> Opened:
+async def log_in(
+    kernel: Kernel, *, login: str, password: str, origin: str, user_agent: str, replaces: str | None = None
+) -> Opened:
     """
-    Check a password and open a session.
+    Check a password and open a session; the one that ``replaces`` is the token of ends.
 
     An unknown login takes as long and is answered as a wrong password: nobody learns who has an account.
-    A disabled account is told so only with the right password.
+    A disabled account is told so only with the right password. Outside a demonstration, and wherever the account has
+    a second factor, the session is pending until that was shown.
 
     Raises:
         TooMany: too often for this account or from this address.
@@ -154,17 +179,120 @@ async def log_in(kernel: Kernel, *, login: str, password: str, origin: str, user
     assert found is not None  # an unknown login was just turned away
     actor = await load_actor(kernel.db, found.user_id) if found.status is Status.ACTIVE else None
     if actor is None:
-        raise Forbidden(
-            "账号已停用，请联系平台管理员。", "The account is disabled; ask the operator.", reason="disabled"
-        )
+        raise _disabled()
     await kernel.limits.forget(f"login/account/{login}")
-    token, expires_at = await kernel.sessions.open(found.user_id, origin=origin, user_agent=user_agent)
-    return Opened(token, actor, expires_at)
+    return await enter(kernel, actor, Method.PASSWORD, origin=origin, user_agent=user_agent, replaces=replaces)
+
+
+async def enter(
+    kernel: Kernel, actor: Actor, method: Method, *, origin: str, user_agent: str, replaces: str | None = None
+) -> Opened:
+    """Open a session of an account that has just been proven with ``method``; the one that it replaces ends."""
+    assert actor.user_id is not None
+    if replaces:
+        await kernel.sessions.close(replaces)
+    floor = floor_of(kernel.settings.proof_max, actor.methods)
+    token, _ = await kernel.sessions.open(
+        actor.user_id, origin=origin, user_agent=user_agent, level=PROVES[method], floor=floor
+    )
+    session = await kernel.sessions.find(token)
+    if session is None:
+        raise _disabled()  # in this very moment
+    return Opened(token, session)
+
+
+async def prove(kernel: Kernel, token: str, method: Method) -> Opened:
+    """Note that the holder of a session has shown ``method``, and give it another token; raises ``Unauthenticated``."""
+    raised = await kernel.sessions.raise_to(token, PROVES[method])
+    if raised is None:
+        raise Unauthenticated("登录已失效，请重新登录。", "The session has ended; log in again.")
+    return Opened(*raised)
+
+
+async def prove_password(kernel: Kernel, session: Session, token: str, password: str) -> Opened:
+    """
+    Check the password of a session's account once more.
+
+    Raises:
+        TooMany: too often for this account.
+        Refused: the password is wrong; the session stays as it is.
+    """
+    await check_password(kernel, session.actor, password)
+    return await prove(kernel, token, Method.PASSWORD)
+
+
+async def check_password(kernel: Kernel, actor: Actor, password: str) -> None:
+    """Check the password of somebody who is logged in; raises ``TooMany``, or ``Refused`` when it is wrong."""
+    assert actor.user_id is not None
+    await kernel.limits.hit(f"login/account/{actor.login}", ATTEMPTS_PER_ACCOUNT, WINDOW_S)
+    async with kernel.db.read() as tx:
+        stored = await queries.password_of(tx, actor.user_id)
+    try:
+        await verify_password(stored, password)
+    except Unauthenticated as error:  # a 401 would say that the session has ended
+        raise Refused("密码不正确。", "The password is not right.", reason="wrong-credentials") from error
+    await kernel.limits.forget(f"login/account/{actor.login}")
+
+
+async def change_password(kernel: Kernel, session: Session, *, old: str, new: str, origin: str) -> int:
+    """
+    Change the own password; every other session of the account ends. Return how many did.
+
+    Raises:
+        TooMany: too often for this account.
+        Refused: the old password is wrong, or the new one has not the length.
+    """
+    actor = session.actor
+    assert actor.user_id is not None
+    await check_password(kernel, actor, old)
+    await set_password(kernel, actor, actor.user_id, new, origin=origin)
+    return await kernel.sessions.revoke_others(actor.user_id, session.id)
+
+
+async def note_factor(kernel: Kernel, actor: Actor, event: FactorAdded | FactorRemoved, *, origin: str) -> None:
+    """Write into the journal that an account has another means of proof, or one less; which, never what it holds."""
+    assert actor.user_id is not None
+    await _change(kernel, actor, actor.user_id, lambda user: decide_factor(user, event), origin=origin)
+    kernel.sessions.forget(actor.user_id)
+
+
+async def sessions_of(kernel: Kernel, session: Session) -> list[SessionRow]:
+    """List the open sessions of an account."""
+    assert session.actor.user_id is not None
+    return await kernel.sessions.list_of(session.actor.user_id)
+
+
+async def revoke_session(kernel: Kernel, session: Session, session_id: UUID) -> None:
+    """End one of the own sessions; raises ``NotFound`` for anybody else's."""
+    assert session.actor.user_id is not None
+    if not await kernel.sessions.revoke(session.actor.user_id, session_id):
+        raise NotFound("没有这个登录会话。", "There is no such session, or it is not yours.")
+
+
+async def revoke_other_sessions(kernel: Kernel, session: Session) -> int:
+    """End all of the own sessions but this one; return how many."""
+    assert session.actor.user_id is not None
+    return await kernel.sessions.revoke_others(session.actor.user_id, session.id)
 
 
 async def log_out(kernel: Kernel, token: str) -> None:
     """Close a session; closing it twice does no harm."""
     await kernel.sessions.close(token)
+
+
+def floor_of(proof_max: Assurance, methods: Iterable[Method]) -> Assurance:
+    """
+    Tell what a session must show before it is of use.
+
+    A password alone is enough only where the site asks for no more and the account has no more.
+    """
+    if proof_max is Assurance.PASSWORD and not has_second_factor(methods):
+        return Assurance.PASSWORD
+    return Assurance.SECOND_FACTOR
+
+
+def _disabled() -> Forbidden:
+    return Forbidden("账号已停用，请联系平台管理员。", "The account is disabled; ask the operator.", reason="disabled")
 
 
 async def load_actor(db: Database, user_id: UUID) -> Actor | None:

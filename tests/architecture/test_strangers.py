@@ -88,7 +88,12 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         held[role] = await session((await a_user(kernel, f"own-{role}", known.organisation_id, role)).user_id)
     auditors = await register(kernel, 899, Kind.AUDITOR, region="330100")
     overseeing[Role.AUDITOR] = await session((await a_user(kernel, "own-auditor", auditors, Role.AUDITOR)).user_id)
+    assert trade.purchaser.user_id
+    await kernel.sessions.open(trade.purchaser.user_id, origin="test", user_agent="the object")
+    own = await kernel.sessions.list_of(trade.purchaser.user_id)
+    one_session = next(row for row in own if row.user_agent == "the object")
     objects = {
+        "session_id": str(one_session.id),
         "order_id": str(order_id),
         "budget_line_id": str(trade.budget_line_id),
         "offer_id": str(trade.offer_id),
@@ -96,6 +101,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "auction_id": str(draft.auction_id),
     }
     holders = {
+        "session_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
         "order_id": buying | selling | overseeing,
         "budget_line_id": buying | overseeing,
         "offer_id": selling,

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -6,7 +7,8 @@ import pytest
 
 from kernel.access import sessions as sessions_module
 from kernel.access.actors import PUBLIC_ACTOR, Actor, Role, system_actor
-from kernel.access.sessions import CACHE_S
+from kernel.access.assurance import Assurance
+from kernel.access.sessions import CACHE_S, PENDING
 from kernel.clock import ManualClock
 from kernel.db.database import Database
 from kernel.runtime import Kernel
@@ -125,6 +127,112 @@ async def test_sweeping_deletes_what_has_ended_and_nothing_else(
     await kernel.sessions.sweep()
     assert await owner.fetchval("select count(*) from sessions") == 1
     assert await kernel.sessions.actor_of(young)
+
+
+async def test_below_its_floor_a_session_is_pending_and_soon_ends(kernel: Kernel, clock: ManualClock) -> None:
+    token, expires_at = await kernel.sessions.open(USER, origin="", user_agent="", floor=Assurance.SECOND_FACTOR)
+
+    session = await kernel.sessions.find(token)
+    assert session
+    assert session.pending
+    assert expires_at == NOON + PENDING
+    assert await kernel.sessions.actor_of(token) is None
+    clock.advance(PENDING - MOMENT)
+    assert await kernel.sessions.find(token)
+    clock.advance(timedelta(seconds=CACHE_S))
+    assert await kernel.sessions.find(token) is None
+
+
+async def test_a_proof_raises_a_session_and_changes_its_token(kernel: Kernel, clock: ManualClock) -> None:
+    token, _ = await kernel.sessions.open(USER, origin="", user_agent="", floor=Assurance.SECOND_FACTOR)
+    before = await kernel.sessions.find(token)
+    clock.advance(timedelta(minutes=5))
+
+    raised = await kernel.sessions.raise_to(token, Assurance.SECOND_FACTOR)
+
+    assert before
+    assert raised
+    fresh, session = raised
+    assert (session.id, session.level, session.pending) == (before.id, Assurance.SECOND_FACTOR, False)
+    assert session.proven_at == clock.now()
+    assert session.expires_at == NOON + timedelta(hours=1)
+    assert await kernel.sessions.find(token) is None
+    assert await kernel.sessions.find(fresh) == session
+
+
+async def test_a_weaker_proof_does_not_make_a_stronger_one_younger(kernel: Kernel, clock: ManualClock) -> None:
+    token, _ = await kernel.sessions.open(USER, origin="", user_agent="", level=Assurance.CERTIFICATE)
+    clock.advance(timedelta(minutes=5))
+
+    raised = await kernel.sessions.raise_to(token, Assurance.SECOND_FACTOR)
+
+    assert raised
+    assert (raised[1].level, raised[1].proven_at) == (Assurance.CERTIFICATE, NOON)
+
+
+async def test_an_ended_session_cannot_be_raised(kernel: Kernel) -> None:
+    token = await opened(kernel)
+    await kernel.sessions.close(token)
+
+    assert await kernel.sessions.raise_to(token, Assurance.CERTIFICATE) is None
+    assert await kernel.sessions.raise_to("nonsense", Assurance.CERTIFICATE) is None
+
+
+async def test_of_two_proofs_at_once_one_is_noted(kernel: Kernel) -> None:
+    token = await opened(kernel)
+    both = await asyncio.gather(*(kernel.sessions.raise_to(token, Assurance.SECOND_FACTOR) for _ in range(2)))
+
+    assert sum(one is not None for one in both) == 1
+
+
+async def test_an_account_lists_and_ends_its_sessions_and_nobody_elses(kernel: Kernel, clock: ManualClock) -> None:
+    first, second, other = await opened(kernel), await opened(kernel), await opened(kernel, UUID(int=3))
+    clock.advance(timedelta(minutes=5))
+    assert await kernel.sessions.find(second)  # used last
+    rows = await kernel.sessions.list_of(USER)
+    session = await kernel.sessions.find(second)
+    assert session
+    assert rows[0].id == session.id
+    assert (len(rows), rows[0].origin, rows[0].seen_at) == (2, "192.0.2.1", clock.now())
+
+    assert not await kernel.sessions.revoke(UUID(int=3), session.id)
+    assert await kernel.sessions.find(second)
+    assert await kernel.sessions.revoke(USER, session.id)
+    assert not await kernel.sessions.revoke(USER, session.id)
+    assert await kernel.sessions.find(second) is None
+    third = await opened(kernel)
+    kept = await kernel.sessions.find(third)
+    assert kept
+    assert await kernel.sessions.revoke_others(USER, kept.id) == 1
+    assert await kernel.sessions.find(first) is None
+    assert await kernel.sessions.find(third)
+    assert await kernel.sessions.revoke_others(USER, None) == 1
+    assert await kernel.sessions.find(other)
+
+
+async def test_what_has_ended_is_not_listed(kernel: Kernel, clock: ManualClock) -> None:
+    await opened(kernel)
+    clock.advance(timedelta(seconds=600) - MOMENT)
+    assert len(await kernel.sessions.list_of(USER)) == 1
+    clock.advance(MOMENT)
+    assert await kernel.sessions.list_of(USER) == []
+
+
+async def test_a_session_stays_open_under_another_token(kernel: Kernel) -> None:
+    """A hall that was entered before a step-up is not shown out by it."""
+    token = await opened(kernel)
+    session = await kernel.sessions.find(token)
+    assert session
+    assert await kernel.sessions.is_open(session.id)
+    await kernel.sessions.raise_to(token, Assurance.SECOND_FACTOR)
+    assert await kernel.sessions.is_open(session.id)
+    await kernel.sessions.revoke(USER, session.id)
+    assert not await kernel.sessions.is_open(session.id)
+
+
+async def test_a_suspended_users_session_is_not_open(kernel: Kernel, owner: asyncpg.Connection) -> None:
+    await opened(kernel, SUSPENDED)
+    assert not await kernel.sessions.is_open(await owner.fetchval("select id from sessions"))
 
 
 async def test_what_is_remembered_of_tokens_is_bounded(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Sessions over HTTP, on real engines."""
 
-from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -9,9 +8,9 @@ import httpx2
 import pytest
 
 from kernel.access.actors import Role
-from kernel.clock import ManualClock
 from kernel.problems import Conflict, Refused, Unauthenticated
 from kernel.runtime import Kernel
+from portal.app import create_app
 from registries.organisations.rules import Kind
 from registries.users import service
 from tests.builders.registries import OPERATOR, PASSWORD, a_user, register
@@ -131,9 +130,6 @@ async def test_a_running_session_of_a_disabled_account_ends_within_seconds(
 ) -> None:
     await log_in(client)
     await service.disable_user(kernel, OPERATOR, supplier.user_id, "离职")
-    clock = kernel.clock
-    assert isinstance(clock, ManualClock)
-    clock.advance(timedelta(seconds=6))
     assert (await client.get("/api/sessions/current")).json() == {"actor": None}
 
 
@@ -193,6 +189,112 @@ async def test_there_are_no_demo_accounts_but_in_a_demonstration(make_kernel: An
     kernel = await make_kernel(demo=False)
     with pytest.raises(NotFound):
         await service.demo_accounts(kernel)
+
+
+@pytest.fixture
+async def site(make_kernel: Any) -> Any:
+    """A kernel as outside a demonstration."""
+    return await make_kernel(demo=False)
+
+
+@pytest.fixture
+async def outside(site: Kernel) -> Any:
+    transport = httpx2.ASGITransport(app=create_app(site))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as found:
+        yield found
+
+
+async def test_outside_a_demonstration_a_password_opens_nothing_but_the_way_to_a_second_factor(
+    site: Kernel, outside: httpx2.AsyncClient
+) -> None:
+    await a_user(site, "zhang.san", await register(site, 1))
+
+    state = (await log_in(outside)).json()["session"]
+    current = (await outside.get("/api/sessions/current")).json()
+    refused = await outside.get("/api/orders")
+
+    assert (state["level"], state["pending"], state["methods"]) == ("password", True, ["password"])
+    assert (current["actor"], current["session"]["pending"]) == (None, True)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/step-up-needed")
+    assert {name: refused.json()[name] for name in ("level", "methods", "enrol")} == {
+        "level": "second-factor",
+        "methods": [],
+        "enrol": True,
+    }
+    assert (await outside.get("/api/auctions")).status_code == 200
+
+
+@pytest.mark.usefixtures("supplier")
+async def test_a_login_ends_the_session_that_it_replaces(kernel: Kernel, client: httpx2.AsyncClient) -> None:
+    first = (await log_in(client)).json()["token"]
+    second = (await log_in(client)).json()["token"]
+
+    assert first != second
+    assert await kernel.sessions.find(first) is None
+    assert await kernel.sessions.find(second)
+
+
+@pytest.mark.usefixtures("supplier")
+async def test_own_sessions_are_listed_and_ended(client: httpx2.AsyncClient) -> None:
+    others = []
+    for _ in range(2):
+        others.append((await log_in(client)).json()["token"])
+        client.cookies.clear()
+    await log_in(client)
+
+    listed = (await client.get("/api/sessions")).json()["items"]
+    (current,) = (item for item in listed if item["current"])
+    other = next(item for item in listed if not item["current"])
+    assert len(listed) == 3
+    assert (await client.delete(f"/api/sessions/{other['session_id']}")).json() == {"count": 1}
+    assert (await client.delete(f"/api/sessions/{other['session_id']}")).status_code == 404
+    assert (await client.post("/api/sessions/current/close-others")).json() == {"count": 1}
+    assert [item["session_id"] for item in (await client.get("/api/sessions")).json()["items"]] == [
+        current["session_id"]
+    ]
+    for token in others:
+        answer = await client.get("/api/sessions", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 401
+
+
+@pytest.mark.usefixtures("supplier")
+async def test_the_password_once_more_gives_the_session_another_token(
+    kernel: Kernel, client: httpx2.AsyncClient
+) -> None:
+    before = (await log_in(client)).json()
+    wrong = await client.post("/api/sessions/current/password", json={"password": "wrong password"})
+    right = await client.post("/api/sessions/current/password", json={"password": PASSWORD})
+
+    assert (wrong.status_code, wrong.json()["reason"]) == (409, "wrong-credentials")
+    assert right.json()["session"]["session_id"] == before["session"]["session_id"]
+    assert right.json()["token"] != before["token"]
+    assert await kernel.sessions.find(before["token"]) is None
+    assert (await client.get("/api/sessions/current")).json()["actor"]["login"] == "zhang.san"
+
+
+@pytest.mark.usefixtures("supplier")
+async def test_a_password_is_guessed_at_no_more_often_from_within(client: httpx2.AsyncClient) -> None:
+    await log_in(client)
+    body = {"password": "wrong password"}
+    statuses = [(await client.post("/api/sessions/current/password", json=body)).status_code for _ in range(11)]
+    assert statuses == [409] * 10 + [429]
+
+
+async def test_the_own_password_is_changed_with_the_old_one_and_ends_other_sessions(
+    kernel: Kernel, client: httpx2.AsyncClient, supplier: Any
+) -> None:
+    assert supplier.user_id
+    elsewhere, _ = await kernel.sessions.open(supplier.user_id, origin="", user_agent="")
+    await log_in(client)
+    path, new = "/api/account/password", "another long password"
+
+    assert (await client.post(path, json={"old": "wrong", "new": new})).json()["reason"] == "wrong-credentials"
+    assert (await client.post(path, json={"old": PASSWORD, "new": "short"})).json()["reason"] == "password-length"
+    assert (await client.post(path, json={"old": PASSWORD, "new": new})).json() == {"count": 1}
+    assert (await client.get("/api/sessions")).status_code == 200
+    assert await kernel.sessions.find(elsewhere) is None
+    assert (await log_in(client)).status_code == 401
+    assert (await log_in(client, password=new)).status_code == 201
 
 
 @pytest.mark.parametrize(

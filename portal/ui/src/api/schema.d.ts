@@ -45,7 +45,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** List the own sessions */
+        get: operations["list_sessions"];
         put?: never;
         /** Log in */
         post: operations["open_session"];
@@ -68,6 +69,74 @@ export interface paths {
         post?: never;
         /** Log out */
         delete: operations["close_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/current/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show the password once more; the session gets another token */
+        post: operations["prove_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/current/close-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End all of the own sessions but this one */
+        post: operations["close_other_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of the own sessions */
+        delete: operations["revoke_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the own password; all other sessions end */
+        post: operations["change_password"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -901,7 +970,7 @@ export interface components {
          * @description What can be done, as ``noun.verb``.
          * @enum {unknown}
          */
-        Action: "access.read" | "agreement.read" | "auction.host" | "auction.offer" | "auction.read" | "budget.read" | "classification.read" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "session.close" | "session.open" | "session.read" | "system.read";
+        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.read" | "budget.read" | "classification.read" | "factor.change" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -972,6 +1041,12 @@ export interface components {
             height: number;
             own: boolean;
         };
+        /**
+         * Assurance
+         * @description Levels, the weakest first.
+         * @enum {unknown}
+         */
+        Assurance: "certificate" | "password" | "second-factor";
         /**
          * AuctionDetail
          * @description An auction with its terms. ``terms.invited`` is empty and ``invited`` absent for all but the purchaser.
@@ -1181,6 +1256,14 @@ export interface components {
          */
         Cause: "no-offer" | "purchaser" | "short-of-bidders";
         /**
+         * ChangeIn
+         * @description The old password and the new one.
+         */
+        ChangeIn: {
+            old: string;
+            new: string;
+        };
+        /**
          * Compared
          * @description Products side by side; ``attributes`` names every attribute that one of them states.
          */
@@ -1206,10 +1289,12 @@ export interface components {
         };
         /**
          * CurrentOut
-         * @description Who is asking; ``null`` for the public.
+         * @description Who is asking; ``null`` for the public, and for a session that is pending.
          */
         CurrentOut: {
             actor: components["schemas"]["ActorOut"] | null;
+            /** @default null */
+            session?: components["schemas"]["StateOut"] | null;
         };
         /**
          * DemoAccounts
@@ -1527,6 +1612,12 @@ export interface components {
             password: string;
         };
         /**
+         * Method
+         * @description Ways to prove who one is.
+         * @enum {unknown}
+         */
+        Method: "certificate" | "passkey" | "password" | "recovery" | "totp";
+        /**
          * MinimumStep
          * @description The least reduction (最小降幅): an amount in fen, or a ratio in basis points of the price undercut.
          */
@@ -1729,6 +1820,28 @@ export interface components {
             status: components["schemas"]["registries.organisations.rules.Status"];
         };
         /**
+         * OwnSession
+         * @description One of the own sessions, and from where it was opened; ``current`` is the one that asks.
+         */
+        OwnSession: {
+            /** Format: uuid */
+            session_id: string;
+            level: components["schemas"]["Assurance"];
+            opened_at: string;
+            seen_at: string;
+            expires_at: string;
+            origin: string;
+            user_agent: string;
+            current: boolean;
+        };
+        /**
+         * OwnSessions
+         * @description The own sessions, the last used first.
+         */
+        OwnSessions: {
+            items: components["schemas"]["OwnSession"][];
+        };
+        /**
          * PackageOut
          * @description A package with its price limit (最高限制单价) and the suppliers admitted to it.
          */
@@ -1811,6 +1924,13 @@ export interface components {
         Page_RecordLine_: {
             items: components["schemas"]["RecordLine"][];
             next: string | null;
+        };
+        /**
+         * PasswordIn
+         * @description The password of whoever is logged in, once more.
+         */
+        PasswordIn: {
+            password: string;
         };
         /**
          * PlaceIn
@@ -2077,6 +2197,13 @@ export interface components {
             regions: string[];
         };
         /**
+         * Revoked
+         * @description How many sessions were ended.
+         */
+        Revoked: {
+            count: number;
+        };
+        /**
          * Right
          * @description What somebody may do with a product's pictures.
          * @enum {unknown}
@@ -2101,6 +2228,8 @@ export interface components {
             zh: string;
             en: string;
             grants: components["schemas"]["GrantOut"][];
+            level: components["schemas"]["Assurance"];
+            fresh: boolean;
         };
         /**
          * SessionOut
@@ -2110,6 +2239,7 @@ export interface components {
             token: string;
             actor: components["schemas"]["ActorOut"];
             expires_at: string;
+            session: components["schemas"]["StateOut"];
         };
         /**
          * ShipIn
@@ -2145,6 +2275,20 @@ export interface components {
          * @enum {unknown}
          */
         Stage: "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
+        /**
+         * StateOut
+         * @description What a session has shown; ``pending`` until it has shown enough to be of use.
+         *
+         *     ``methods`` are the account's ways to show more. A pending session without any must first set one up.
+         */
+        StateOut: {
+            /** Format: uuid */
+            session_id: string;
+            level: components["schemas"]["Assurance"];
+            pending: boolean;
+            methods: components["schemas"]["Method"][];
+            expires_at: string;
+        };
         /**
          * Stated
          * @description An attribute with its value as people read it.
@@ -2372,7 +2516,7 @@ export interface operations {
                     "application/json": components["schemas"]["SystemOut"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2419,7 +2563,54 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List the own sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnSessions"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2479,7 +2670,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2544,7 +2735,7 @@ export interface operations {
                     "application/json": components["schemas"]["CurrentOut"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2591,7 +2782,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2602,6 +2793,330 @@ export interface operations {
             };
             /** @description too-large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    prove_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordIn"];
+            };
+        };
+        responses: {
+            /** @description Show the password once more; the session gets another token */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    close_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description End all of the own sessions but this one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    revoke_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description End one of the own sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeIn"];
+            };
+        };
+        responses: {
+            /** @description Change the own password; all other sessions end */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2638,7 +3153,7 @@ export interface operations {
                     "application/json": components["schemas"]["DemoAccounts"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2681,7 +3196,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_OrganisationRow_"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2730,7 +3245,7 @@ export interface operations {
                     "application/json": components["schemas"]["OrganisationRow"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2786,7 +3301,7 @@ export interface operations {
                     "application/json": components["schemas"]["Regions"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2827,7 +3342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Categories"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2877,7 +3392,7 @@ export interface operations {
                     "application/json": components["schemas"]["CategoryOut"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2939,7 +3454,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AgreementOut_"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2988,7 +3503,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgreementOut"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3057,7 +3572,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3118,7 +3633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3176,7 +3691,7 @@ export interface operations {
                     "application/json": components["schemas"]["Album"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3258,7 +3773,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3358,7 +3873,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3444,7 +3959,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ProductRow_"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3500,7 +4015,7 @@ export interface operations {
                     "application/json": components["schemas"]["FacetsOut"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3549,7 +4064,7 @@ export interface operations {
                     "application/json": components["schemas"]["Compared"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3607,7 +4122,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProductOut"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3689,7 +4204,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3756,7 +4271,7 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3814,7 +4329,7 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3884,7 +4399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3942,7 +4457,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4024,7 +4539,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4124,7 +4639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4224,7 +4739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4311,7 +4826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4411,7 +4926,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4502,7 +5017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4573,7 +5088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4660,7 +5175,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4731,7 +5246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4789,7 +5304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4871,7 +5386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4971,7 +5486,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5071,7 +5586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5171,7 +5686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5271,7 +5786,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5371,7 +5886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5451,7 +5966,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AuctionRow_"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5522,7 +6037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5589,7 +6104,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuctionDetail"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5671,7 +6186,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5750,7 +6265,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RecordLine_"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5828,7 +6343,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5928,7 +6443,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6028,7 +6543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6128,7 +6643,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6228,7 +6743,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6328,7 +6843,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6428,7 +6943,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description forbidden */
+            /** @description forbidden, step-up-needed */
             403: {
                 headers: {
                     [name: string]: unknown;

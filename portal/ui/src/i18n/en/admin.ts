@@ -28,5 +28,8 @@ export default {
     platform: "everything",
   },
   and: ", ",
+  level: "Proof",
+  fresh: "shown lately",
+  levels: { password: "Password", "second-factor": "Second factor", certificate: "Certificate" },
   everybody: "Everybody",
 };

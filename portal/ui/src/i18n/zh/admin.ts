@@ -27,5 +27,8 @@ export default {
     platform: "全平台",
   },
   and: "、",
+  level: "所需验证",
+  fresh: "须近期验证",
+  levels: { password: "密码", "second-factor": "第二因素", certificate: "数字证书" },
   everybody: "所有人",
 };
