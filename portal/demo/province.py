@@ -4,6 +4,7 @@ Sets up the sample province through the services that a real one uses: nothing i
 Names, brands, goods and prices are invented; credit codes are well-formed but belong to nobody.
 """
 
+import asyncio
 import csv
 from collections.abc import Callable
 from datetime import date
@@ -30,6 +31,7 @@ from catalog.definitions.rules import (
     Value,
 )
 from catalog.offers import service as offers
+from catalog.pictures import service as pictures
 from catalog.products import service as products
 from catalog.products.rules import Details
 from kernel.access.actors import Role, system_actor
@@ -37,6 +39,7 @@ from kernel.clock import BEIJING
 from kernel.money import Fen, parse_yuan, scaled
 from kernel.problems import NotFound
 from kernel.runtime import Kernel
+from portal.demo.pictures import drawn
 from registries.organisations import service as organisations
 from registries.organisations.rules import Kind
 from registries.users import service as users
@@ -53,6 +56,8 @@ _SPREAD: Final = 10
 """Agreement prices begin between ``_CHEAPEST`` and so much more per cent of the market price."""
 _STEP: Final = 2
 """Each further seller of the same product asks so many per cent more."""
+_PICTURED: Final = 2
+"""Every so many-th product has a picture, where we can draw one; the others show what a page without one looks like."""
 
 
 class Body(NamedTuple):
@@ -187,7 +192,10 @@ async def _stock_shelves(kernel: Kernel, suppliers: list[UUID]) -> None:
         )
         for place, row in enumerate(mine):
             deal = _Deal(agreement_id, packages[row["category"]].number, _CHEAPEST + place * 7 % _SPREAD)
-            await _offer(kernel, row, suppliers, deal)
+            product_id = await _offer(kernel, row, suppliers, deal)
+            seller = suppliers[int(row["sellers"].split(",")[0]) - 1]
+            if place % _PICTURED == 0:
+                await _illustrate(kernel, row, product_id, place, seller)
 
 
 async def _packages(kernel: Kernel, goods: list[dict[str, str]], suppliers: list[UUID]) -> dict[str, Package]:
@@ -208,7 +216,21 @@ async def _packages(kernel: Kernel, goods: list[dict[str, str]], suppliers: list
     return packages
 
 
-async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], deal: _Deal) -> None:
+async def _illustrate(kernel: Kernel, row: dict[str, str], product_id: UUID, place: int, supplier_id: UUID) -> None:
+    """Have the first seller show the product by what we can draw of it: the first of all by two pictures."""
+    seller = replace(ACTOR, organisation_id=supplier_id, roles=(Role.SUPPLIER,))
+    shown = []
+    for number in (place, place + 1) if place == 0 else (place,):
+        content = await asyncio.to_thread(drawn, row["category"], number)
+        if content is not None:
+            kept = await pictures.store_picture(kernel, seller, content, at=kernel.clock.now())
+            shown.append(kept.digest)
+    if shown:
+        at = kernel.clock.now()
+        await products.illustrate(kernel, seller, product_id, tuple(shown), revision=1, at=at)
+
+
+async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], deal: _Deal) -> UUID:
     path = await classification.path_of(kernel, EDITION, row["category"])
     market = parse_yuan(row["market_yuan"])
     details = Details(
@@ -237,6 +259,7 @@ async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], dea
             quota=_QUOTA,
             regions=(ZHEJIANG,),
         )
+    return product_id
 
 
 def _share(amount: Fen, per_cent: int) -> Fen:

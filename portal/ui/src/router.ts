@@ -39,6 +39,13 @@ const routes: RouteRecordRaw[] = [
     props: true,
   },
   {
+    path: "/catalogue/:id/pictures",
+    name: "product-pictures",
+    component: () => import("./pages/catalogue/PicturesPage.vue"),
+    meta: { title: "productPictures", parent: "catalogue", roles: ["supplier", "operator"] },
+    props: true,
+  },
+  {
     path: "/cart",
     name: "cart",
     component: () => import("./pages/cart/CartPage.vue"),

@@ -50,6 +50,14 @@ const DRAWINGS: readonly (readonly [string, Drawing])[] = [
 ];
 const FALLBACK: Drawing = { hue: "grey", path: BOX };
 
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/** Where a picture is shown from, by its digest; nothing for what is none: never an address somewhere else. */
+export function pictureAddress(digest: string | null | undefined, size: "thumbnail" | "whole"): string {
+  if (!digest || !DIGEST.test(digest)) return "";
+  return `/api/pictures/${digest}${size === "thumbnail" ? "/thumbnail" : ""}`;
+}
+
 /** The drawing for a category's code. */
 export function drawingFor(categoryCode: string): Drawing {
   const found = DRAWINGS.filter(([prefix]) => categoryCode.startsWith(prefix));

@@ -11,6 +11,7 @@ export interface CartLine {
   brand: string;
   model: string;
   category_code: string;
+  picture?: string | null;
   unit: string;
   supplier_id: string;
   supplier_name: string;

@@ -52,6 +52,7 @@ export default {
     login: "Log in",
     catalogue: "Catalogue",
     product: "Product",
+    productPictures: "Product pictures",
     compare: "Comparison",
     cart: "Cart",
     orders: "Orders",

@@ -52,6 +52,7 @@ export default {
     login: "登录",
     catalogue: "商品目录",
     product: "商品详情",
+    productPictures: "商品图片",
     compare: "商品对比",
     cart: "采购车",
     orders: "订单",

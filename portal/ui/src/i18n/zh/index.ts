@@ -10,5 +10,20 @@ import frame from "./frame.ts";
 import home from "./home.ts";
 import offers from "./offers.ts";
 import orders from "./orders.ts";
+import pictures from "./pictures.ts";
 
-export default { account, admin, agreements, auctions, budget, cart, catalogue, common, frame, home, offers, orders };
+export default {
+  account,
+  admin,
+  agreements,
+  auctions,
+  budget,
+  cart,
+  catalogue,
+  common,
+  frame,
+  home,
+  offers,
+  orders,
+  pictures,
+};

@@ -15,7 +15,9 @@ export function useOrdering() {
   function addOffer(product: ProductDetail, offer: OfferLine, quantity: number): void {
     const { product_id, name, brand, model, category_code, unit } = product;
     const { offer_id, supplier_id, supplier_name, price_fen } = offer;
-    const line = { product_id, name, brand, model, category_code, unit, offer_id, supplier_id, supplier_name, price_fen };
+    const picture = product.pictures[0] ?? null;
+    const goods = { product_id, name, brand, model, category_code, unit, picture };
+    const line = { ...goods, offer_id, supplier_id, supplier_name, price_fen };
     if (cart.add({ ...line, quantity })) noteDone(t("catalogue.added", { name }));
     else noteProblem(t("catalogue.addFull"));
   }
