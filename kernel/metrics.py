@@ -17,3 +17,5 @@ COMMIT_SECONDS: Final = Histogram("zhecai_commit_seconds", "Duration of COMMIT",
 VIEWERS: Final = Gauge("zhecai_live_viewers", "Connections in live halls")
 VIEWERS_CUT: Final = Counter("zhecai_live_viewers_cut", "Viewers cut off because they read too slowly")
 BUS_HINTS: Final = Counter("zhecai_bus_hints", "Hints published and received", ["direction"])
+LOG_ENTRIES: Final = Counter("zhecai_log_entries", "Entries given a place in the transparency log")
+LOG_REFUSALS: Final = Counter("zhecai_log_refusals", "Checkpoints that a witness refused: look at once", ["witness"])

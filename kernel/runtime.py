@@ -21,6 +21,7 @@ from kernel.db.database import Database
 from kernel.db.skew import Skew
 from kernel.live.halls import Halls
 from kernel.settings import Settings
+from kernel.transparency.log import TransparencyLog
 
 _REDIS_TIMEOUT_S = 1.0
 
@@ -48,6 +49,7 @@ class Kernel:
     skew: Skew
     blobs: Blobs
     workshop: asyncio.Semaphore
+    transparency: TransparencyLog
 
 
 LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
@@ -91,8 +93,9 @@ async def open_kernel(
             skew=Skew(db, clock),
             blobs=Blobs(settings.blobs_path),
             workshop=asyncio.Semaphore(1),
+            transparency=TransparencyLog(db, clock, settings),
         )
-        parts: tuple[Bus | Halls | Committer, ...] = (bus, halls, *committers)
+        parts: tuple[Bus | Halls | Committer | TransparencyLog, ...] = (bus, halls, *committers, kernel.transparency)
         for part in parts:
             await part.open()
             stack.push_async_callback(part.close)

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import Meta
 
+from crypto.log.notes import KeyKind, NoteKey
 from kernel.access.assurance import Assurance
 
 _PREFIX: Final = "ZHECAI_"
@@ -122,6 +123,20 @@ Networks = Annotated[
 ]
 
 
+WitnessList = Annotated[
+    tuple[str, ...],
+    _allowed(
+        "以逗号分隔的见证方，每个为 http(s) 地址、空格、公钥（name+id+key）",
+        "witnesses separated by commas, each an http(s) address, a space and its key (name+id+key)",
+    ),
+]
+WitnessCount = Annotated[
+    int,
+    Meta(ge=0, le=16),
+    _allowed("0 至 16，且不大于 witnesses 的个数", "0 to 16, not above the number of witnesses"),
+]
+
+
 class Settings(msgspec.Struct, frozen=True):
     """Every setting with its default; times in seconds, sizes in bytes."""
 
@@ -175,6 +190,13 @@ class Settings(msgspec.Struct, frozen=True):
     """The shortest time between two messages to the viewers of one hall."""
     viewer_buffer_bytes_max: BufferBytes = 1 << 18
     """A viewer who lags by more is cut off with a hint to come back."""
+
+    log_key: Program = None
+    """Private key of the transparency log (PEM, Ed25519); None: ``keys/log.pem`` in the data directory."""
+    witnesses: WitnessList = ()
+    """Who cosigns the transparency log's checkpoints."""
+    witnesses_required: WitnessCount = 0
+    """Cosignatures without which an award is refused; 0 on a trial."""
 
     sources: dict[str, Source] = {}
     """Where each value that is not a default comes from; filled in by :func:`load_settings`."""
@@ -347,7 +369,7 @@ def _converted(place: _Place, value: object) -> object:
     kind = typed.__origin__
     if text and kind is bool:
         return _YES_AND_NO[str(value).lower()] if str(value).lower() in _YES_AND_NO else _refuse(value)
-    if text and place.name == "trusted_proxies":
+    if text and place.name in {"trusted_proxies", "witnesses"}:
         value = [part.strip() for part in str(value).split(",") if part.strip()]
     if text and kind in (LogLevel, LogFormat):
         value = str(value).lower()
@@ -404,6 +426,17 @@ def _networks(parts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(part, strict=False)) for part in parts)
 
 
+def _witnesses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        url, _, vkey = text.partition(" ")
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            _refuse("address")
+        if NoteKey.read(vkey).kind is not KeyKind.COSIGNATURE:
+            _refuse("key")
+    return texts
+
+
 _YES_AND_NO: Final = {
     "true": True,
     "1": True,
@@ -421,10 +454,16 @@ _CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     "public_url": _public_url,
     "bind": _bind,
     "trusted_proxies": _networks,
+    "witnesses": _witnesses,
 }
 
 
-_GOES_WITH: Final = {"session_absolute_s": "session_idle_s", "batch_len_max": "queue_len_max", "assurance": "demo"}
+_GOES_WITH: Final = {
+    "session_absolute_s": "session_idle_s",
+    "batch_len_max": "queue_len_max",
+    "witnesses_required": "witnesses",
+    "assurance": "demo",
+}
 
 
 def _check_together(settings: Settings, file: Path | None) -> None:
@@ -432,6 +471,7 @@ def _check_together(settings: Settings, file: Path | None) -> None:
         ("session_absolute_s", settings.session_absolute_s >= settings.session_idle_s),
         ("batch_len_max", settings.batch_len_max <= settings.queue_len_max),
         ("assurance", settings.demo or settings.assurance is not Assurance.PASSWORD),
+        ("witnesses_required", settings.witnesses_required <= len(settings.witnesses)),
     ):
         if not good:
             other = _GOES_WITH[name]

@@ -26,6 +26,7 @@ from catalog.products.service import PRODUCT
 from kernel.journal.streams import StreamKind
 from kernel.problems import WrongMethod
 from kernel.runtime import Kernel
+from kernel.transparency import api as transparency
 from kernel.web import openapi
 from kernel.web.edge import HANDLERS, Edge
 from kernel.web.render import problem_response
@@ -63,6 +64,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *orders.ROUTES,
     *auctions.ROUTES,
     auction_hall.HALL,
+    *transparency.ROUTES,
 )
 """Every route and every live hall."""
 

@@ -13,10 +13,24 @@ from kernel.engines.errors import EngineError
 from kernel.log import configure_logging
 from kernel.problems import Problem
 from kernel.settings import SettingsError
+from kernel.transparency.keys import KeyFault
 from portal.app import VERSION
-from portal.commands import bench, ca, demo, doctor, imports, migrate, openapi, scenario, serve, verify, worker
+from portal.commands import (
+    bench,
+    ca,
+    demo,
+    doctor,
+    imports,
+    migrate,
+    openapi,
+    scenario,
+    serve,
+    verify,
+    witness,
+    worker,
+)
 
-COMMANDS = (demo, serve, worker, migrate, doctor, verify, scenario, imports, ca, bench, openapi)
+COMMANDS = (demo, serve, worker, migrate, doctor, verify, witness, scenario, imports, ca, bench, openapi)
 
 _AWAY = (ConnectionError, TimeoutError, socket.gaierror, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
 """An engine that the settings name does not answer, or does not let us in."""
@@ -54,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print("[red]✗[/]", *error.detail, sep="\n  ")
         errors.print(error.log, markup=False, end="")
         return _FAILED
-    except Problem as error:
+    except (Problem, KeyFault) as error:
         errors.print("[red]✗[/]", *error.detail, sep="\n  ")
         return _FAILED
     except _AWAY as error:

@@ -10,6 +10,7 @@ import structlog
 
 from kernel.commit import keys
 from kernel.runtime import Kernel
+from kernel.transparency.log import run_log
 
 Job = Callable[[Kernel], Awaitable[int]]
 
@@ -45,13 +46,17 @@ async def _run(kernel: Kernel, job: Job) -> float:
 
 @contextlib.asynccontextmanager
 async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
-    """Run a worker beside whatever is done inside."""
-    task = asyncio.create_task(run_worker(kernel, jobs), name="worker")
+    """Run a worker, and the transparency log, beside whatever is done inside."""
+    tasks = (
+        asyncio.create_task(run_worker(kernel, jobs), name="worker"),
+        asyncio.create_task(run_log(kernel.transparency), name="log"),  # its own: an auction never waits for a witness
+    )
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_house(kernel: Kernel) -> int:

@@ -47,6 +47,9 @@ class Action(StrEnum):
     AUCTION_HOST = "auction.host"
     AUCTION_AWARD = "auction.award"
     AUCTION_OFFER = "auction.offer"
+    LOG_READ = "log.read"
+    LOG_RECEIPT = "log.receipt"
+    LOG_SEARCH = "log.search"
 
 
 class Nature(StrEnum):
@@ -262,6 +265,13 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.AUCTION_OFFER: Rule(
         ("竞价报价", "Offer in auctions"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own, Condition.ADMITTED), _TWO
     ),
+    Action.LOG_READ: _public("查看透明日志", "Read the transparency log"),
+    Action.LOG_RECEIPT: Rule(
+        ("领取日志回执", "Get receipts from the log"),
+        Nature.ACCOUNT,
+        _to(_KNOWN, Scope.OWN),
+    ),
+    Action.LOG_SEARCH: Rule(("检索日志", "Search the log"), Nature.OVERSIGHT, _to((Role.AUDITOR,), Scope.PLATFORM)),
 }
 """Every action, who may do it, and how far."""
 

@@ -6,7 +6,7 @@ event of its kind; and the state that follows is the state row. Checked of all: 
 of a kind that nobody knows.
 
 What this cannot see is the end of a stream that was cut off together with its state row, and the order in which
-streams were written relative to each other: for that the leaves go into a Merkle log outside the database.
+streams were written relative to each other: that the transparency log shows (:mod:`kernel.transparency.verify`).
 """
 
 from collections.abc import AsyncIterator, Sequence

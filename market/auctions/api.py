@@ -7,7 +7,7 @@ import msgspec
 
 from kernel.access.table import Action
 from kernel.paging import LIMIT_DEFAULT, Limit, Page
-from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Refused
+from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Refused, Unavailable
 from kernel.web.context import Context
 from kernel.web.routes import op
 from market.auctions import service
@@ -172,7 +172,7 @@ async def resume_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) 
     action=Action.AUCTION_AWARD,
     tag="auctions",
     summary="Award to the first of the ranking / 定标",
-    problems=_HOST,
+    problems=(*_HOST, Unavailable),
 )
 async def award_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) -> AuctionDone:
     return await service.award(ctx.kernel, _by(ctx), auction_id, body.reason)

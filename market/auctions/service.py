@@ -204,7 +204,13 @@ async def resume(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Aucti
 
 
 async def award(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:
-    """Award a closed auction to the first of its ranking. Raises ``NotFound``, ``Refused``."""
+    """
+    Award a closed auction to the first of its ranking, where the log's witnesses can see it.
+
+    Raises:
+        NotFound, Refused: as every act of the host.
+        Unavailable: too few witnesses answer; or the award is recorded and they have not confirmed it yet.
+    """
     auction = await auction_of(kernel, by.actor, auction_id)
     purchaser = ORGANISATION.ref(auction.purchaser_id)
     winner = ORGANISATION.ref(auction.ladder[0].supplier_id) if auction.ladder else None
@@ -213,7 +219,10 @@ async def award(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> Auctio
         first = states.get(winner) if winner and auction.ladder[0].supplier_id == winner.id else None
         return decide_award(auction, states.get(purchaser), first, reason)
 
-    return await _host(kernel, by, auction_id, settle, reads=[purchaser, *([winner] if winner else [])])
+    await kernel.transparency.require_witnesses()
+    done = await _host(kernel, by, auction_id, settle, reads=[purchaser, *([winner] if winner else [])])
+    await kernel.transparency.seal(str(AUCTION.ref(auction_id)), done.version, "auction.awarded")
+    return done
 
 
 async def fail(kernel: Kernel, by: By, auction_id: UUID, reason: str) -> AuctionDone:

@@ -23,6 +23,9 @@ OPEN: Final = {
     "/readyz": "for load balancers",
     "/metrics": "for the operator's collector; a proxy keeps it inside, see docs/production.md",
     "/problems/{code}": "what a problem document links to",
+    "/checkpoint": "the transparency log is public (C2SP tlog-tiles)",
+    "/tile/{path:path}": "the transparency log is public (C2SP tlog-tiles)",
+    "/tile/entries/{path:path}": "the transparency log is public (C2SP tlog-tiles)",
 }
 """Routes without an action, each with its reason."""
 

@@ -138,6 +138,14 @@ async def test_the_service_cannot_change_what_the_journal_says(kernel: Kernel, s
             await kernel.db.pool.execute(statement.format(table))
 
 
+@pytest.mark.parametrize("table", ["log_entries", "log_nodes", "log_checkpoints", "log_cosignatures", "log_keys"])
+async def test_the_service_cannot_change_what_the_log_says(kernel: Kernel, table: str) -> None:
+    column = next(iter(metadata.tables[table].columns)).name
+    for statement in (f"update {table} set {column} = {column}", f"delete from {table}", f"truncate {table}"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await kernel.db.pool.execute(statement)
+
+
 @pytest.mark.parametrize("statement", ["drop table journal", "alter table journal add column spare text"])
 async def test_the_service_cannot_change_the_schema(kernel: Kernel, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

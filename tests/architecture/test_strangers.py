@@ -99,6 +99,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "offer_id": str(trade.offer_id),
         "product_id": str(trade.market.product_id),
         "auction_id": str(draft.auction_id),
+        "entry": f"order.{order_id}.1",
     }
     holders = {
         "session_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
@@ -107,7 +108,9 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "offer_id": selling,
         "product_id": selling,
         "auction_id": buying,
+        "entry": {Role.PURCHASER: buying[Role.PURCHASER]},
     }
+    await kernel.transparency.step()
     transport = httpx2.ASGITransport(app=create_app(kernel))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Stage(client, objects, holders, strangers)

@@ -13,8 +13,10 @@ from kernel.settings import (
     load_settings,
     masked,
 )
+from tests.builders.trees import a_signer, a_witness
 
 HOME = {"HOME": "/home/wang"}
+LOG_KEY, WITNESS = str(a_signer().key), str(a_witness().key)
 
 
 def a_file(path: Path, text: str) -> Path:
@@ -114,6 +116,12 @@ def test_every_kind_of_value_is_read_from_a_file(tmp_path: Path) -> None:
         ("redis_url", ["unix:///run/valkey.sock", "redis://h"], ["http://h", "unix://", "redis://"]),
         ("public_url", ["http://h:8420"], ["h", "ftp://h", "https://h/path", "https://h?x=1", "https://u@h"]),
         ("trusted_proxies", ["10.0.0.0/8"], ["10.0.0.0/33", "proxy"]),
+        (
+            "witnesses",
+            [f"https://witness.example {WITNESS}", f"http://127.0.0.1:8421 {WITNESS},https://w2.example/x {WITNESS}"],
+            [WITNESS, "https://witness.example", f"ftp://witness.example {WITNESS}", f"https://w.example {LOG_KEY}"],
+        ),
+        ("witnesses_required", ["0"], ["-1", "17", "x"]),
         ("data_dir", ["/srv"], []),
     ],
 )
@@ -147,6 +155,10 @@ def test_values_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     _, en = refusal({"ZHECAI_BATCH_LEN_MAX": "200"}, a_file(tmp_path / "zhecai.toml", "queue_len_max = 199"))
     assert "ZHECAI_BATCH_LEN_MAX" in en
     load_settings(HOME | {"ZHECAI_BATCH_LEN_MAX": "199", "ZHECAI_QUEUE_LEN_MAX": "199"})
+    one = f"https://witness.example {WITNESS}"
+    load_settings(HOME | {"ZHECAI_WITNESSES": one, "ZHECAI_WITNESSES_REQUIRED": "1"})
+    _, en = refusal({"ZHECAI_WITNESSES": one, "ZHECAI_WITNESSES_REQUIRED": "2"})
+    assert "ZHECAI_WITNESSES_REQUIRED" in en
 
 
 def test_a_name_that_is_not_known_is_refused_with_the_nearest(tmp_path: Path) -> None:
@@ -210,6 +222,13 @@ def test_the_data_is_found_again_from_wherever_the_service_is_started() -> None:
 
 def test_every_setting_says_what_it_allows() -> None:
     assert set(NAMES) == set(Settings.__struct_fields__) - {"sources"}
-    for name in set(NAMES) - {"data_dir", "pg_bindir", "redis_bin", "order_limits"}:  # any word is a path
+    for name in set(NAMES) - {
+        "data_dir",
+        "pg_bindir",
+        "redis_bin",
+        "order_limits",
+        "log_key",
+        "blob_dir",
+    }:  # any word is a path
         _, en = refusal({}, given={name: "\x00 nonsense \x00"})
         assert "allowed" in en

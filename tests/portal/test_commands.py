@@ -59,6 +59,7 @@ def site(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Iterator[Site]:
     name = f"{template}_site"
     url = postgres(name)
@@ -69,16 +70,18 @@ def site(
         await connection.close()
 
     async def fill() -> None:
-        settings = Settings()
+        settings = Settings(data_dir=tmp_path)
         async with open_kernel(
             settings, SystemClock(), database_url=url, redis_url=redis_url, load_actor=load_actor
         ) as kernel:
             for number in (1, 2, 3):
                 await register(kernel, number, Kind.SUPPLIER)
+            await kernel.transparency.step()
 
     asyncio.run(admin(f"create database {name} template {template}"))
     asyncio.run(fill())
     monkeypatch.setenv("ZHECAI_DATABASE_URL", url)
+    monkeypatch.setenv("ZHECAI_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ZHECAI_REDIS_URL", redis_url)
     monkeypatch.setenv("COLUMNS", "200")
     yield Site(url, capsys)
@@ -88,7 +91,20 @@ def site(
 def test_verify_is_clean_on_what_only_we_have_written(site: Site) -> None:
     status, said = site.says("verify")
 
-    assert (status, said) == (0, "✓ 3 streams with 3 entries: every state follows from the journal")
+    assert status == 0
+    assert said.startswith("✓ 3 streams with 3 entries: every state follows from the journal ✓ 3 leaves")
+    assert said.endswith("under 1 checkpoints: the log is the journal's")
+
+
+def test_verify_finds_what_only_the_log_can_show(site: Site) -> None:
+    site.tamper("delete from journal where body::text like '%' and stream = (select max(stream) from journal)")
+    site.tamper("delete from organisations where not exists (select from journal where stream = 'organisation/' || id)")
+
+    status, said = site.says("verify")
+
+    assert status == 1
+    assert re.search(r"✗ organisation/[0-9a-f-]{36} at version 1: leaf 2 of the log is an entry that", said)
+    assert "state" not in said
 
 
 def test_verify_names_what_was_tampered_with_and_fails(site: Site) -> None:

@@ -1,0 +1,1 @@
+"""The transparency log over the journal: sequencer, checkpoints, witnesses, receipts, verification."""
