@@ -77,6 +77,7 @@ class Condition(StrEnum):
     """What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest."""
 
     PUBLISHED_OR_OWN = "published-or-own"
+    OVERSEEN = "overseen"
     PARTY = "party"
     STEP_OF_SIDE = "step-of-side"
     BUDGET_HOLDER = "budget-holder"
@@ -126,6 +127,11 @@ CONDITIONS: Final[dict[Condition, Meaning]] = {
         "已发布的竞价；本单位的竞价草稿",
         "auctions that were published, and drafts of the own organisation",
         "market.auctions.queries.visible_to",
+    ),
+    Condition.OVERSEEN: Meaning(
+        "已发布的竞价；本辖区的竞价可见全部报价，定标前不见供应商名称",
+        "auctions that were published; in the own region every price, without names before the award",
+        "market.auctions.rules.oversees",
     ),
     Condition.PARTY: Meaning(
         "本单位是订单的采购方或供应方",
@@ -246,7 +252,8 @@ TABLE: Final[dict[Action, Rule]] = {
         Nature.PUBLIC,
         (
             *_to(_parties, _own, Condition.PUBLISHED_OR_OWN),
-            *_to((Role.AGENCY, Role.EXPERT, *OVERSEERS, Role.PUBLIC), Scope.PUBLIC, Condition.PUBLISHED_OR_OWN),
+            *_to((Role.AGENCY, Role.EXPERT, Role.PUBLIC), Scope.PUBLIC, Condition.PUBLISHED_OR_OWN),
+            *_to(OVERSEERS, Scope.PUBLIC, Condition.OVERSEEN),
         ),
     ),
     Action.AUCTION_HOST: Rule(

@@ -17,7 +17,7 @@ from kernel.access.sessions import Session
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome, Ref
 from kernel.db.database import AWAY, is_away
-from kernel.live.audience import Audience
+from kernel.live.audience import Audience, Standing
 from kernel.live.hall import Hall, HallView
 from kernel.live.session import LiveSession, Send, Submit
 from kernel.live.wire import EXTENSION, Wire, text_frame
@@ -76,6 +76,9 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str, recheck_s:
             wire.write(text_frame(_encode({"frame": "problem", **document})))
             wire.close(PROBLEM, problem.code)
             return
+        if entrance.audience.kind is Standing.SUPERVISOR:
+            seen_as, origin = entrance.audience.kind.value, origin_of(websocket)
+            log.info("hall.overseen", hall=str(entrance.ref), audience=seen_as, actor=actor.journal, origin=origin)
         seat = hall.enter(wire, entrance.audience, after=_after(websocket))
         wire.listen(_sink(kernel, wire, entrance.session(hall)))
         VIEWERS.inc()

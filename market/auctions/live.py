@@ -23,7 +23,7 @@ from kernel.access.actors import Actor
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome
 from kernel.journal.streams import Recorded
-from kernel.live.audience import HOST, PUBLIC, Audience
+from kernel.live.audience import HOST, PUBLIC, SUPERVISOR, Audience
 from kernel.live.audience import Standing as Kind
 from kernel.live.hall import Hall
 from kernel.live.serve import Entrance, hall_route
@@ -54,7 +54,7 @@ from market.auctions.lifecycle import (
     evolve,
     evolve_offers,
 )
-from market.auctions.rules import Accepted, discloses_best, discloses_ranks, repeated
+from market.auctions.rules import Accepted, discloses_best, discloses_ranks, oversees, repeated
 from market.auctions.service import AUCTION, Bidder, You, auction_of, bidder_of, offer_command, you_of
 
 DELTA_OFFERS_MAX: Final = 20
@@ -288,7 +288,7 @@ class AuctionHall:
         """Show everything that an audience may see now."""
         auction = self.auction
         terms = auction.terms
-        shared = self._shown(hosting=audience.kind is Kind.HOST, after=0, offers_max=SNAPSHOT_OFFERS_MAX)
+        shared = self._shown(hosting=audience.sees_as_host, after=0, offers_max=SNAPSHOT_OFFERS_MAX)
         return HallSnapshot(
             version=self.version,
             number=auction.number,
@@ -304,10 +304,10 @@ class AuctionHall:
         """Show what changed since version ``after``; ``None`` where this audience learns nothing."""
         self._take_in()
         own = self._auction.standings.get(audience.supplier_id) if self._auction and audience.supplier_id else None
-        news = self.version if audience.kind is Kind.HOST else self._watchers_version
+        news = self.version if audience.sees_as_host else self._watchers_version
         if news <= after and not (own and own.version > after):
             return None
-        shared = self._shown(hosting=audience.kind is Kind.HOST, after=after, offers_max=DELTA_OFFERS_MAX)
+        shared = self._shown(hosting=audience.sees_as_host, after=after, offers_max=DELTA_OFFERS_MAX)
         return HallDelta(
             after=after,
             version=self.version,
@@ -389,13 +389,13 @@ def _encoded(value: T) -> T:
     return cast("T", msgspec.Raw(_encode(value)))
 
 
-def audience_of(auction: Auction, *, organisation_id: UUID | None, bidder: Bidder | None) -> Audience:
-    """Tell as what somebody watches: as the host, as a bidder who is admitted, or as the public."""
-    if organisation_id is not None and organisation_id == auction.purchaser_id:
+def audience_of(auction: Auction, actor: Actor, bidder: Bidder | None) -> Audience:
+    """Tell as what somebody watches: as the host, an admitted bidder, a supervisor of the region, or the public."""
+    if actor.organisation_id is not None and actor.organisation_id == auction.purchaser_id:
         return HOST
     if bidder is not None and bidder.supplier_id in auction.admitted:
         return Audience(Kind.BIDDER, bidder.supplier_id)
-    return PUBLIC
+    return SUPERVISOR if oversees(actor, auction) else PUBLIC
 
 
 class HallSession:
@@ -483,7 +483,7 @@ async def _admit(kernel: Kernel, actor: Actor, origin: str, websocket: WebSocket
         raise NotFound("没有这场竞价。", "There is no such auction.") from None
     auction = await auction_of(kernel, actor, auction_id)
     bidder = bidder_of(actor)
-    audience = audience_of(auction, organisation_id=actor.organisation_id, bidder=bidder)
+    audience = audience_of(auction, actor, bidder)
 
     def converse(hall: Hall) -> LiveSession:
         view = hall.view

@@ -16,6 +16,7 @@ import msgspec
 
 from catalog.agreements.rules import Agreement, beijing_day, serves, valid_on
 from catalog.products.rules import Product, Status
+from kernel.access.actors import OVERSEERS, Actor
 from kernel.money import Fen
 from market.auctions.lifecycle import (
     BASIS,
@@ -50,6 +51,7 @@ from market.auctions.lifecycle import (
 )
 from registries.organisations.rules import Organisation
 from registries.organisations.rules import Status as Good
+from registries.regions.rules import prefix_of
 
 
 class Offer(NamedTuple):
@@ -469,6 +471,11 @@ def decide_award(
 def decide_fail(auction: Auction, reason: str) -> Failed | HostRefusal:
     """Declare a closed or a paused auction failed, for a reason that everybody can read."""
     return Failed(Cause.PURCHASER, reason) if may(auction.stage, Act.FAIL) else HostRefusal.WRONG_STAGE
+
+
+def oversees(actor: Actor, auction: Auction) -> bool:
+    """Tell whether an auction lies in the region that a supervisor or an auditor looks after (监督); ADR-0055."""
+    return actor.has_any(OVERSEERS) and actor.region != "" and auction.region.startswith(prefix_of(actor.region))
 
 
 def discloses_best(auction: Auction, *, hosting: bool) -> bool:

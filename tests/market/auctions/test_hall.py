@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -77,6 +78,12 @@ async def site(make_kernel: Any) -> AsyncIterator[Site]:
     kernel: Kernel = await make_kernel(SystemClock())
     world = await a_world(kernel)
     host = await a_user(kernel, "host", await register(kernel, 50, Kind.PURCHASER), Role.PURCHASER)
+    near = await register(kernel, 51, Kind.SUPERVISOR, region="330100")
+    far = await register(kernel, 52, Kind.SUPERVISOR, region="330200")
+    overseers = [
+        await a_user(kernel, "near", near, Role.SUPERVISOR),
+        await a_user(kernel, "far", far, Role.SUPERVISOR),
+    ]
     actors = [await a_user(kernel, f"seller{n}", world.suppliers[n].organisation_id) for n in range(2)]  # type: ignore[arg-type]
     world = world._replace(purchaser=host)
     terms = world.terms(
@@ -86,7 +93,7 @@ async def site(make_kernel: Any) -> AsyncIterator[Site]:
     await service.publish(kernel, world.by(), drafted.auction_id)
     tokens = [
         (await kernel.sessions.open(actor.user_id, origin="", user_agent=""))[0]
-        for actor in (host, *actors)
+        for actor in (host, *actors, *overseers)
         if actor.user_id
     ]
     listener = socket.create_server(("127.0.0.1", 0))
@@ -96,6 +103,24 @@ async def site(make_kernel: Any) -> AsyncIterator[Site]:
         async with site.hall() as early:
             await early.at_version(3)
         yield site
+
+
+async def test_a_supervisor_of_the_region_sees_every_price_is_noted_and_cannot_offer(site: Site) -> None:
+    with capture_logs() as logs:
+        async with site.hall(3) as near, site.hall(4) as far, site.hall(1) as bidder, site.hall() as public:
+            watchers = (near, far, bidder, public)
+            snapshots = [await watcher.until("snapshot") for watcher in watchers]
+            assert [one["audience"] for one in snapshots] == ["supervisor", "public", "bidder", "public"]
+            before = snapshots[3]["version"]
+            refused = await near.offer(900_000, "k0")
+            await bidder.offer(900_000, "k1")
+            await bidder.offer(800_000, "k2")
+            seen = [await watcher.at_version(before + 2) for watcher in (near, far, public)]
+
+    assert refused["reason"] == "not-a-bidder"
+    assert [one["audience"] for one in logs if one["event"] == "hall.overseen"] == ["supervisor"]
+    assert seen[1] == seen[2]
+    assert seen[0]["version"] == before + 2  # that somebody oversees it is no version of the auction
 
 
 async def test_an_offer_in_the_hall_is_answered_and_shown_to_all(site: Site) -> None:

@@ -2,13 +2,15 @@
 
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 import pytest
 
+from kernel.access.actors import OVERSEERS, PUBLIC_ACTOR, Actor, Role
 from kernel.commit.batch import Batch, Outcome
 from kernel.journal.streams import Versioned
-from kernel.live.audience import HOST, PUBLIC, Audience
+from kernel.live.audience import HOST, PUBLIC, SUPERVISOR, Audience
 from kernel.live.audience import Standing as Kind
 from kernel.live.session import Send, Submit
 from kernel.problems import Unavailable
@@ -279,18 +281,55 @@ def test_events_come_in_order() -> None:
 # Who is who.
 
 
+def somebody(organisation_id: UUID | None, role: Role, region: str = "330100") -> Actor:
+    return Actor(UUID(int=1), "somebody", "某人", organisation_id, "某单位", region, (role,))
+
+
 def test_a_hall_knows_its_host_its_bidders_and_the_public() -> None:
     auction = an_auction()
 
     def seen_as(organisation: int, *, supplier: bool) -> Audience:
         id_ = PURCHASER if organisation == 0 else a_supplier(organisation)
-        return audience_of(auction, organisation_id=id_, bidder=Bidder(id_, "") if supplier else None)
+        role = Role.SUPPLIER if supplier else Role.PURCHASER
+        return audience_of(auction, somebody(id_, role), Bidder(id_, "") if supplier else None)
 
     assert seen_as(0, supplier=False) == HOST
     assert seen_as(1, supplier=True) == FIRST
     assert seen_as(6, supplier=True) == PUBLIC
     assert seen_as(1, supplier=False) == PUBLIC
-    assert audience_of(auction, organisation_id=None, bidder=None) == PUBLIC
+    assert audience_of(auction, PUBLIC_ACTOR, None) == PUBLIC
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    ("region", "oversees"),
+    [("330100", True), ("330000", True), ("330102", True), ("330106", False), ("330200", False), ("", False)],
+)
+def test_whoever_oversees_the_region_watches_as_a_supervisor_and_nobody_else(
+    role: Role, region: str, *, oversees: bool
+) -> None:
+    auction = msgspec.structs.replace(an_auction(), region="330102")
+
+    audience = audience_of(auction, somebody(UUID(int=77), role, region), None)
+
+    assert (audience == SUPERVISOR) == (oversees and role in OVERSEERS)
+    assert audience in {SUPERVISOR, PUBLIC}
+
+
+@pytest.mark.parametrize("visibility", Visibility)
+def test_a_supervisor_sees_what_the_host_sees_and_others_see_no_more_for_it(visibility: Visibility) -> None:
+    room, without = three_offers(visibility=visibility), three_offers(visibility=visibility)
+
+    seen = room.snapshot(SUPERVISOR)
+    news = room.delta(SUPERVISOR, 3)
+
+    assert msgspec.structs.replace(seen, audience=HOST.kind) == room.snapshot(HOST)
+    assert news == room.delta(HOST, 3)
+    assert seen.you is None
+    assert "有限公司".encode() not in msgspec.json.encode(room.hall.snapshot(SUPERVISOR))
+    for audience in (PUBLIC, FIRST):
+        assert msgspec.json.encode(room.hall.snapshot(audience)) == msgspec.json.encode(without.hall.snapshot(audience))
+        assert msgspec.json.encode(room.hall.delta(audience, 3)) == msgspec.json.encode(without.hall.delta(audience, 3))
 
 
 # The conversation.

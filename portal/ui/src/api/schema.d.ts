@@ -1412,7 +1412,7 @@ export interface components {
          * @description What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest.
          * @enum {unknown}
          */
-        Condition: "admitted" | "budget-holder" | "host" | "offered" | "party" | "published-or-own" | "step-of-side";
+        Condition: "admitted" | "budget-holder" | "host" | "offered" | "overseen" | "party" | "published-or-own" | "step-of-side";
         /**
          * ConditionOut
          * @description What a condition means, and the function that decides it.
@@ -2672,7 +2672,7 @@ export interface components {
          * @description As what somebody watches.
          * @enum {unknown}
          */
-        "kernel.live.audience.Standing": "bidder" | "host" | "public";
+        "kernel.live.audience.Standing": "bidder" | "host" | "public" | "supervisor";
         /**
          * Scope
          * @description Which auctions a list shows.

@@ -81,6 +81,10 @@ export default {
     guestLogin: "Suppliers can bid after logging in.",
     leading: "Yours is the lowest offer; there is no need to go lower.",
   },
+  oversight: {
+    title: "Supervisor's view",
+    text: "You see every price of this auction; suppliers are numbers until the award. The view is read-only, and your watching is logged; neither suppliers nor the public learn of it.",
+  },
   check: {
     empty: "Enter a price",
     "above-ceiling": "An offer cannot be above the ceiling of CNY {highest}.",

@@ -81,6 +81,10 @@ export default {
     guestLogin: "供应商登录后可以报价。",
     leading: "您的报价目前最低，无需再降。",
   },
+  oversight: {
+    title: "监督视图",
+    text: "您看到本场竞价的全部报价，供应商以编号显示，定标后才显示名称。此视图只读，您的观看会被记录；供应商和公众不知道您在观看。",
+  },
   check: {
     empty: "请输入报价",
     "above-ceiling": "报价不能高于最高限价 {highest} 元。",
