@@ -17,8 +17,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kernel.clock import SystemClock
+from kernel.db.database import Database, connections_max, room_of
 from kernel.engines.embedded import EmbeddedEngines, running
-from kernel.engines.errors import port_taken
+from kernel.engines.errors import crowded, port_taken
 from kernel.live.wire import WireProtocol
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
@@ -53,8 +54,21 @@ class Server(uvicorn.Server):
 async def engines_up(settings: Settings) -> AsyncIterator[tuple[str, str]]:
     """Start the embedded engines where no others are named, bring the schema up to date; give both addresses."""
     async with EmbeddedEngines(settings, SystemClock()) as engines:
+        await _check_room(engines.database_url, settings)
         await migrate(engines.database_url)
         yield engines.database_url, engines.redis_url
+
+
+async def _check_room(database_url: str, settings: Settings) -> None:
+    """Refuse to start on a server that cannot take all connections: not to be found out under load."""
+    needed = settings.workers * connections_max(settings.pool_size)
+    connection = await Database(database_url, role=None).connect()
+    try:
+        room = await room_of(connection)
+    finally:
+        await connection.close()
+    if room < needed:
+        raise crowded(needed=needed, room=room)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
+from sqlalchemy.exc import TimeoutError as NoneFreeError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from kernel.journal.streams import Connection
@@ -15,6 +16,7 @@ SERVICE_ROLE: Final = "zhecai_service"
 AWAY: Final = (
     OSError,
     TimeoutError,
+    NoneFreeError,  # every connection for reading was lent out for too long
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -27,10 +29,32 @@ AWAY: Final = (
 )
 """The connection broke or cannot be made: it is worth trying again, on another connection."""
 
+OWN_CONNECTIONS_MAX: Final = 4
+"""Connections that parts of a process hold for themselves: the two committers, and room for two more such parts."""
+
 _CONNECT_S: Final = 10
+_LEND_S: Final = 10
 _COMMAND_S: Final = 60
+_ROOM: Final = """
+select least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
+    nullif(d.datconnlimit, -1), nullif(r.rolconnlimit, -1))
+from pg_database d, pg_roles r where d.datname = current_database() and r.rolname = session_user
+"""
 _IDLE_IN_TRANSACTION: Final = "15s"
 """What a client that vanished without a word had locked is free again after this."""
+
+
+def connections_max(pool_size: int) -> int:
+    """Say how many connections one process opens at most: raw ones, those for reading, and those of its parts."""
+    return 2 * pool_size + OWN_CONNECTIONS_MAX
+
+
+async def room_of(connection: Connection) -> int:
+    """Ask a server how many connections it lets us have: its own limit, that of the database, that of the login."""
+    room: int = await connection.fetchval(_ROOM)
+    return room
 
 
 class Database:
@@ -46,9 +70,21 @@ class Database:
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None
         self._engine: AsyncEngine | None = None
+        self._own: list[Connection] = []
 
     async def connect(self) -> Connection:
-        """Open a connection of one's own; whoever asks closes it."""
+        """
+        Open a connection of one's own; whoever asks closes it.
+
+        At most ``OWN_CONNECTIONS_MAX`` at once, or ``connections_max`` would not hold: who wants more is wrong.
+        """
+        self._own = [connection for connection in self._own if not connection.is_closed()]
+        assert len(self._own) < OWN_CONNECTIONS_MAX, "more connections than connections_max says"
+        connection = await self._connect()
+        self._own.append(connection)
+        return connection
+
+    async def _connect(self) -> Connection:
         return await asyncpg.connect(self.dsn, **self._options())
 
     async def open(self) -> None:
@@ -58,10 +94,11 @@ class Database:
         )
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self.connect,
+            async_creator=self._connect,
             isolation_level="AUTOCOMMIT",
             pool_size=self._pool_size,
-            max_overflow=self._pool_size,
+            max_overflow=0,
+            pool_timeout=_LEND_S,
             pool_pre_ping=False,
         )
 

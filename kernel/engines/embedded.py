@@ -10,6 +10,7 @@ from typing import Final, Protocol, Self
 import structlog
 
 from kernel.clock import Clock
+from kernel.db.database import connections_max
 from kernel.engines.errors import EngineError
 from kernel.engines.home import Holding, Home
 from kernel.engines.locate import postgres_bindir, redis_program
@@ -19,6 +20,8 @@ from kernel.settings import Settings
 
 log = structlog.get_logger()
 
+_SPARE_CONNECTIONS: Final = 10
+"""For migrations, for whoever looks in with psql, and the three that PostgreSQL keeps for its superuser."""
 _LOOK_EVERY_S: Final = 0.1
 _BACK_OFF_MIN_S: Final = 0.1
 _BACK_OFF_MAX_S: Final = 5.0
@@ -40,6 +43,11 @@ class Engine(Protocol):
     def alive(self) -> bool: ...
     def recover(self) -> None: ...
     def stop(self) -> None: ...
+
+
+def connections_wanted(settings: Settings) -> int:
+    """Say how many connections the embedded server allows: those of every process, of one command, and a few more."""
+    return (settings.workers + 1) * connections_max(settings.pool_size) + _SPARE_CONNECTIONS
 
 
 class EmbeddedEngines:
@@ -68,7 +76,8 @@ class EmbeddedEngines:
             self.database_url, self.redis_url = self._settings.database_url or "", self._settings.redis_url or ""
             if not self.database_url:
                 bindir = await asyncio.to_thread(postgres_bindir, self._settings.pg_bindir)
-                self.postgres = PostgresServer(bindir, self._settings.data_dir / "postgres")
+                room = {"max_connections": str(connections_wanted(self._settings))}
+                self.postgres = PostgresServer(bindir, self._settings.data_dir / "postgres", settings=room)
                 self.database_url = await self._supervised(self.postgres, exits)
             if not self.redis_url:
                 program = await asyncio.to_thread(redis_program, self._settings.redis_bin)

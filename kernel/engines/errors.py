@@ -16,6 +16,7 @@ class Fault(StrEnum):
     NOT_PERMITTED = "not-permitted"
     OTHER_VERSION = "other-version"
     DAMAGED = "damaged"
+    CROWDED = "crowded"
     FAILED = "failed"
 
 
@@ -63,6 +64,16 @@ def port_taken(host: str, port: int) -> EngineError:
         Fault.PORT_TAKEN,
         f"端口 {host}:{port} 已被其他程序占用，请停止该程序或改用其他端口。",
         f"The port {host}:{port} is taken by another program; stop that program or choose another port.",
+    )
+
+
+def crowded(*, needed: int, room: int) -> EngineError:
+    return EngineError(
+        Fault.CROWDED,
+        f"数据库最多允许 {room} 个连接，而本服务最多需要 {needed} 个；"
+        "请调大 PostgreSQL 的 max_connections（或该库、该用户的连接上限），或减小 ZHECAI_WORKERS 或 ZHECAI_POOL_SIZE。",
+        f"The database allows {room} connections, the service may need {needed}; raise PostgreSQL's max_connections "
+        "(or the limit of the database or the login), or lower ZHECAI_WORKERS or ZHECAI_POOL_SIZE.",
     )
 
 

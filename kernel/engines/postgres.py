@@ -50,7 +50,6 @@ TUNING: Final[Mapping[str, str]] = {
     "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    "max_connections": "60",
     "random_page_cost": "1.1",
     "jit": "off",  # compiles longer than our statements run
     "max_parallel_workers_per_gather": "0",  # a page of the catalogue must not take the cores from an auction

@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from kernel.clock import SystemClock
-from kernel.db.database import Database
+from kernel.db.database import Database, connections_max, room_of
 from kernel.db.skew import SKEW_S_MAX, Skew
 from kernel.engines.embedded import EmbeddedEngines
 from kernel.engines.errors import EngineError
@@ -84,6 +84,10 @@ async def _engines(settings: Settings) -> list[Check]:
                 note = "" if revision == newest else f", newest is {newest} (applied at the next start)"
                 found.append((True, "schema", f"{revision or 'empty'}{note}"))
                 offset_s = await Skew(database, SystemClock()).measure()
+                async with database.pool.acquire() as connection:
+                    room = await room_of(connection)
+                needed = settings.workers * connections_max(settings.pool_size)
+                found.append((room >= needed, "connections", f"{needed} at most, the database allows {room}"))
                 found.append((abs(offset_s) <= SKEW_S_MAX, "clock", f"{offset_s * 1000:+.1f} ms off the database"))
             finally:
                 await database.close()

@@ -1,5 +1,6 @@
 """The service as it is really run: processes, signals, a port, a data directory."""
 
+import asyncio
 import os
 import re
 import signal
@@ -15,6 +16,9 @@ import httpx2 as httpx
 import msgspec
 import pytest
 
+from kernel.db.database import Database, connections_max
+from kernel.engines.embedded import connections_wanted, running
+from kernel.settings import Settings
 from portal.demo.province import BODIES, PASSWORD
 
 PATIENCE_S = 120
@@ -169,3 +173,50 @@ def test_a_demo_starts_reuses_its_data_and_starts_over_when_asked(tmp_path: Path
         assert not anew & first
         assert demo.stop(signal.SIGTERM) == 0
         assert "Traceback" not in demo.said()
+
+
+def test_four_processes_under_load_stay_within_what_the_embedded_server_allows(tmp_path: Path) -> None:
+    settings = Settings(workers=4, pool_size=5, data_dir=tmp_path / "data")
+    arguments = ("serve", "--workers", "4", "--port", "0", "--data", str(settings.data_dir))
+    config = tmp_path / "zhecai.toml"
+    config.write_text("pool_size = 5\n")
+    with zhecai(tmp_path / "log", *arguments, "--config", str(config)) as service:
+        url = until(lambda: next(iter(service.events("service.ready")), None))["url"]
+        until(lambda: answers(url))
+        statuses, used, allowed = asyncio.run(press(url, settings))
+        doctor_code, doctor = once("doctor", *arguments[5:], "--config", str(config), "--port", "0")
+        assert service.stop(signal.SIGTERM) == 0
+
+    assert set(statuses) == {200}
+    assert allowed >= connections_wanted(settings) == 5 * connections_max(5) + 10
+    assert 4 * 3 <= max(used) <= 4 * connections_max(5)
+    assert (doctor_code, "in use by process" in doctor) == (1, True)  # it looks, and says who runs there
+
+
+async def press(url: str, settings: Settings) -> tuple[list[int], list[int], int]:
+    """Ask for lists on 64 connections at once for a while; tell the answers, and how many connections were open."""
+    postgres, _ = running(settings.data_dir)
+    assert postgres
+    owner = await Database(postgres.url, role=None).connect()
+    statuses: list[int] = []
+    used: list[int] = []
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            for path in ("/api/products", "/api/products/facets", "/api/auctions", "/api/agreements") * 3:
+                answer = await client.get(path, headers={"Authorization": "Bearer x"})
+                statuses.append(answer.status_code)
+
+    async def watch() -> None:
+        while True:
+            statement = "select count(*) from pg_stat_activity where application_name = 'zhecai'"
+            used.append(await owner.fetchval(statement) - 1)
+            await asyncio.sleep(0.05)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.gather(*(ask() for _ in range(64)))
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    allowed = int(await owner.fetchval("show max_connections"))
+    await owner.close()
+    return statuses, used, allowed

@@ -3,17 +3,20 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import socket
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from kernel.clock import SystemClock
+from kernel.db.database import connections_max
 from kernel.engines.errors import EngineError, Fault
 from kernel.runtime import Kernel
 from kernel.settings import Settings, Source
@@ -47,6 +50,22 @@ async def test_it_serves_until_it_is_told_to_stop(settings: Settings) -> None:
     assert gc.get_threshold() == before
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{url}/healthz")
+
+
+async def test_it_does_not_start_where_the_database_allows_too_few_connections(settings: Settings, owner: Any) -> None:
+    name = await owner.fetchval("select current_database()")
+    needed = connections_max(settings.pool_size)
+    await owner.execute(f"alter database {name} connection limit {2 * needed - 1}")
+
+    with pytest.raises(EngineError) as refused:
+        await serve(msgspec.structs.replace(settings, workers=2))
+
+    assert refused.value.fault is Fault.CROWDED
+    for sentence in refused.value.detail:
+        assert {str(2 * needed - 1), str(2 * needed)} <= set(re.findall(r"[0-9]+", sentence))
+    await owner.execute(f"alter database {name} connection limit {2 * needed}")
+    async with server.engines_up(msgspec.structs.replace(settings, workers=2)) as addresses:
+        assert addresses[0] == settings.database_url
 
 
 async def test_stopping_tells_viewers_that_it_restarts(make_kernel: KernelMaker, owner: Any) -> None:

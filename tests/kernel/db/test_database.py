@@ -1,11 +1,20 @@
+import asyncio
+
 import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from kernel.db.database import Database, is_away
+from kernel.db.database import OWN_CONNECTIONS_MAX, Database, connections_max, is_away, room_of
 from kernel.runtime import Kernel
 from tests.builders.database_proxy import DatabaseProxy
+from tests.conftest import KernelMaker
+
+COUNT = (
+    "select count(*) from pg_stat_activity where datname = current_database() "
+    "and application_name = 'zhecai' and pid <> pg_backend_pid()"
+)
+"""Connections of the service to this database, without the one that asks."""
 
 
 async def test_every_connection_is_in_the_role_that_may_not_touch_the_journal(kernel: Kernel) -> None:
@@ -19,6 +28,47 @@ async def test_every_connection_is_in_the_role_that_may_not_touch_the_journal(ke
     for statement in ("update journal_0 set actor = ''", "delete from journal_7", "drop table journal"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await kernel.db.pool.execute(statement)
+
+
+async def lent(kernel: Kernel, release: asyncio.Event) -> None:
+    """Hold a connection for reading and a raw one until told."""
+    async with kernel.db.read() as tx, kernel.db.pool.acquire() as raw:
+        await tx.execute(sa.text("select 1"))
+        await raw.fetchval("select 1")
+        await release.wait()
+
+
+async def test_a_process_opens_no_more_connections_than_it_says(
+    make_kernel: KernelMaker, owner: asyncpg.Connection
+) -> None:
+    kernel = await make_kernel(pool_size=3)
+    release = asyncio.Event()
+    own = [await kernel.db.connect() for _ in range(OWN_CONNECTIONS_MAX - 2)]  # the committers have one each
+    borrowers = [asyncio.create_task(lent(kernel, release)) for _ in range(20)]
+    counts = []
+    for _ in range(20):
+        await asyncio.sleep(0)
+        counts.append(await owner.fetchval(COUNT))
+    with pytest.raises(AssertionError):
+        await kernel.db.connect()
+    await own[0].close()
+    own[0] = await kernel.db.connect()
+    release.set()
+    await asyncio.gather(*borrowers)
+
+    assert max(counts) <= connections_max(3) == 10
+    assert await owner.fetchval(COUNT) == connections_max(3)  # and the bound is reached, not merely kept
+    for connection in own:
+        await connection.close()
+
+
+async def test_a_server_says_how_many_connections_it_lets_us_have(owner: asyncpg.Connection) -> None:
+    at_most = int(await owner.fetchval("show max_connections"))
+    name = await owner.fetchval("select current_database()")
+
+    assert at_most - 10 <= await room_of(owner) < at_most
+    await owner.execute(f"alter database {name} connection limit 7")
+    assert await room_of(owner) == 7
 
 
 async def test_a_vanished_client_holds_its_locks_for_seconds_and_not_for_ever(kernel: Kernel) -> None:
