@@ -18,7 +18,8 @@ from bench.load.timing import summary
 _ENTER_S: Final = 20.0
 _LAST_ANSWER_S: Final = 10.0
 _ECHO_PRICE_FEN: Final = 10**12
-_TICK_S: Final = 0.0005
+_TICK_S: Final = 0.001
+"""The event loop's timers count whole milliseconds: a shorter sleep is none, and the load would spin."""
 _LOOK_S: Final = 0.01
 _TEXT: Final = WSMsgType.TEXT
 _ACCEPTED: Final = b"accepted"

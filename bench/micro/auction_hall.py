@@ -17,6 +17,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from kernel.journal.streams import Recorded
 from kernel.live.audience import HOST, PUBLIC, Audience, Standing
 from market.auctions.lifecycle import MinimumStep, Offered
 from market.auctions.live import AuctionHall
@@ -40,7 +41,7 @@ def round_us() -> tuple[float, float, float]:
     hall = AuctionHall()
     invited = tuple(a_supplier(n) for n in range(BIDDERS))
     for event, at in events_of_a_live_auction(ceiling_fen=10**12, step=MinimumStep(amount_fen=1), invited=invited):
-        hall.apply(hall.version + 1, at, event)
+        hall.apply(Recorded(hall.version + 1, at, event))
     audiences = [PUBLIC, HOST, *(Audience(Standing.BIDDER, supplier) for supplier in invited)]
     at, taking_s, showing_s, size = NOON + MINUTE, 0.0, 0.0, 0
     for number in range(FLUSHES):
@@ -49,7 +50,7 @@ def round_us() -> tuple[float, float, float]:
         begin = perf_counter()
         for offer in offers:
             at += timedelta(microseconds=1)
-            hall.apply(hall.version + 1, at, offer)
+            hall.apply(Recorded(hall.version + 1, at, offer))
         taken = perf_counter()
         frames = [encode(hall.delta(audience, shown)) for audience in audiences]
         showing_s += perf_counter() - taken

@@ -89,9 +89,10 @@ async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) 
         lines.append({"id": change.id, "version": change.version} | msgspec.structs.asdict(change.after))
         del lines[-1]["reservations"]
         touched: dict[UUID, None] = {}
-        for version, at, event in change.events:
-            posting = posting_of(event)
-            postings.append({"line_id": change.id, "version": version, "at": at} | posting._asdict())
+        for recorded in change.events:
+            posting = posting_of(recorded.event)
+            own = {"line_id": change.id, "version": recorded.version, "at": recorded.at}
+            postings.append(own | posting._asdict())
             if posting.order_id is not None:
                 touched[posting.order_id] = None
         for order_id in touched:

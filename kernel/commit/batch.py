@@ -6,6 +6,7 @@ computing it again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -75,7 +76,10 @@ class Batch:
 
     def knows(self, command: Command[Any]) -> bool:
         """Tell whether the states of all streams that a command names are at hand."""
-        return all(ref in self._streams or self._known.get(ref) is not None for ref in command.streams)
+        for ref in command.streams:  # noqa: SIM110 - as one expression it is a generator: twice the time
+            if ref not in self._streams and self._known.get(ref) is None:
+                return False
+        return True
 
     def get(self, ref: Ref) -> Any:
         """
@@ -106,24 +110,37 @@ class Batch:
 
     def _apply(self, command: Command[Any], events: Sequence[Happened]) -> None:
         """Append the events; all of them or, when one cannot be applied, none."""
+        if len(events) == 1:
+            self._append(command, events[0])
+            return
         applied: list[tuple[_Working, Any]] = []
         try:
-            for ref, event in events:
-                assert ref in command.streams, f"{ref} is not among the streams of its command"
-                working = self._streams[ref]
-                version, before = working.version + 1, working.state
-                after = ref.kind.evolve(before, event, command.at)
-                entry = entry_of(str(working.ref), version, event, command)
-                working.version, working.state = version, after
-                working.entries.append(entry)
-                working.recorded.append(Recorded(version, command.at, event))
-                applied.append((working, before))
+            for happened in events:
+                applied.append(self._append(command, happened))  # noqa: PERF401 - what went before one that fails counts
         except BaseException:
             for working, before in reversed(applied):
                 working.version, working.state = working.version - 1, before
                 working.entries.pop()
                 working.recorded.pop()
             raise
+
+    def _append(self, command: Command[Any], happened: Happened) -> tuple[_Working, Any]:
+        """Append one event, whole or not at all; return the stream and the state that it had before."""
+        ref, event, at = happened.ref, happened.event, command.at
+        assert ref in command.streams, f"{ref} is not among the streams of its command"
+        working = self._streams[ref]
+        version, before = working.version + 1, working.state
+        after = ref.kind.evolve(before, event, at)
+        entry = entry_of(ref, version, event, command)
+        working.version, working.state = version, after
+        working.entries.append(entry)
+        working.recorded.append(Recorded(version, at, event))
+        return working, before
+
+    @property
+    def appends(self) -> bool:
+        """Tell whether anything happens at all."""
+        return any(working.entries for working in self._streams.values())
 
     @property
     def entries(self) -> dict[Ref, list[Entry]]:
@@ -152,9 +169,7 @@ class Batch:
 
     def untouched(self) -> dict[Ref, tuple[str, int]]:
         """Name the streams that were only read, with the version that was read."""
-        return {
-            ref: (str(ref), working.before.version) for ref, working in self._streams.items() if not working.entries
-        }
+        return {ref: (ref, working.before.version) for ref, working in self._streams.items() if not working.entries}
 
     def results(self) -> Mapping[Ref, Versioned[Any]]:
         """Return the states as they are once the batch is committed, of the touched streams only."""
@@ -164,10 +179,15 @@ class Batch:
 def entry_of(stream: str, version: int, event: msgspec.Struct, command: Command[Any]) -> Entry:
     """Make the entry that stores an event of a command."""
     body = _encode(event)
-    kind = str(event.__struct_config__.tag)
+    kind = _tag(type(event))
     at, actor, origin = command.at, command.actor, command.origin
     leaf = leaf_of(stream=stream, version=version, kind=kind, at=at, actor=actor, origin=origin, body=body)
     return Entry(stream, version, kind, at, actor, origin, body, leaf)
+
+
+@cache
+def _tag(event: type[msgspec.Struct]) -> str:
+    return str(event.__struct_config__.tag)
 
 
 def kinds_of(refs: Sequence[Ref]) -> dict[Kind, list[UUID]]:

@@ -20,14 +20,14 @@ class States(Protocol):
         ...
 
 
-class Happened(NamedTuple):
+class Happened(msgspec.Struct, frozen=True, gc=False):
     """An event and the stream it belongs to."""
 
     ref: StreamRef[Any, Any]
     event: msgspec.Struct
 
 
-class Decided(NamedTuple, Generic[A]):
+class Decided(msgspec.Struct, Generic[A], frozen=True, gc=False):
     """A decision: what the caller is told once ``events`` are durable. No events, nothing happens."""
 
     answer: A

@@ -11,7 +11,7 @@ Cost: see ``zhecai bench auction`` and ``zhecai bench orders``.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -23,22 +23,23 @@ from kernel.commit import keys, together
 from kernel.commit.ahead import Ahead
 from kernel.commit.batch import Batch, Done, Outcome, Pending, Ref, kinds_of
 from kernel.commit.command import Command, Key
+from kernel.commit.herald import Herald, tell
 from kernel.commit.together import Lost, NotCommittedError
 from kernel.db.database import AWAY, Database
 from kernel.journal import queries
-from kernel.journal.streams import Connection, Recorded, Versioned
+from kernel.journal.streams import Connection, Versioned
 from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMMIT_SECONDS
 from kernel.problems import Conflict, Problem, Unavailable
 
 A = TypeVar("A")
-Committed = Callable[[Mapping[Ref, Sequence[Recorded[Any]]]], None]
-"""Told after each commit which events each stream got; must not raise and must not block."""
-
 ATTEMPTS_MAX: Final = 20
 ATTEMPTS_BEFORE_ALONE: Final = 3
 """After so many lost races for a stream, one batch keeps all other writers out: nobody starves."""
 CONTENDED_S: Final = 5.0
 """How long a stream on which processes clashed is locked before deciding, instead of tried."""
+SPACING_S: Final = 0.001
+"""The shortest time from the beginning of one batch to that of the next, unless ``ENOUGH`` commands wait."""
+ENOUGH: Final = 32
 CACHED_STREAMS_MAX: Final = 50_000
 _RECONNECT_S: Final = 0.2
 _CONNECT_S_MIN: Final = 1.0
@@ -101,7 +102,9 @@ class Committer:
         self._in_doubt: InDoubt | None = None
         self._ahead: Ahead | None = None
         self._life = 0
-        self.listeners: Final[list[Committed]] = []
+        self._begun_s = 0.0
+        self._herald: Final = Herald(name)
+        self.listeners: Final = self._herald.listeners
 
     async def open(self) -> None:
         """Connect and start committing."""
@@ -114,6 +117,7 @@ class Committer:
         self._wake.set()
         if self._task:
             await self._task
+        self._herald.finish()
         if self._connection:
             await self._connection.close()
 
@@ -121,8 +125,7 @@ class Committer:
         """
         Have a command decided and wait until what it did is durable.
 
-        Raises:
-            Problem: why it was not done; ``Unavailable`` when the queue is full or the database away.
+        Raises ``Problem``: why it was not done; ``Unavailable`` when the queue is full or the database away.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -164,6 +167,7 @@ class Committer:
             await self._wake.wait()
             self._wake.clear()
             while self._queue or self._ahead:
+                await self._gather()
                 ahead, self._ahead = self._ahead, None
                 if ahead and ahead.pending:
                     await self._settle(ahead.pending, ahead)
@@ -172,6 +176,19 @@ class Committer:
                     await self._settle([self._queue.popleft() for _ in range(size)])
             if self._closing:
                 return
+
+    async def _gather(self) -> None:
+        """
+        Let some time pass from one batch to the next unless enough is waiting.
+
+        A batch costs as much as ten commands: one for each two or three of them would leave no time for the commands.
+        Who comes alone, long after the last one, does not wait.
+        """
+        waiting = len(self._queue) + (len(self._ahead.pending) if self._ahead else 0)
+        wait_s = self._begun_s + SPACING_S - self._clock.monotonic_s()
+        if 0 < wait_s <= SPACING_S and waiting < ENOUGH and not self._closing:
+            await asyncio.sleep(wait_s)
+        self._begun_s = self._clock.monotonic_s()
 
     async def _settle(  # noqa: C901 - one case a failure
         self, pending: list[Pending], ahead: Ahead | None = None
@@ -192,7 +209,7 @@ class Committer:
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
                 if attempts == ATTEMPTS_MAX:
-                    return _tell(pending, [Outcome(problem=_unavailable())] * len(pending))
+                    return tell(pending, [Outcome(problem=_unavailable())] * len(pending))
             except KeyTaken:
                 replay = True
             except AWAY as error:  # whether the last commit happened is unknown until the journal is asked
@@ -203,7 +220,7 @@ class Committer:
                     in_turn = True
                     continue
                 if len(pending) == 1:
-                    return _tell(pending, [_failed(error)])
+                    return tell(pending, [_failed(error)])
                 for one in pending:  # find the guilty: each in a transaction of its own
                     await self._settle([one])
                 return None
@@ -249,7 +266,7 @@ class Committer:
             outcomes = ahead.outcomes if ahead else [batch.decide(one.command) for one in pending]
             await self._answer_replays(connection, pending, outcomes)
             started_s = self._clock.monotonic_s()
-            if not batch.entries:
+            if not batch.appends:
                 await self._check(connection, batch)
             elif in_turn or open_ or not await self._write_at_once(connection, batch, pending, outcomes):
                 if not open_:
@@ -351,26 +368,20 @@ class Committer:
         for one in pending:
             key = one.command.key
             if key and (key.owner, key.key) in found:
-                _tell([one], [_replayed(one.command, key, found[key.owner, key.key])])
+                tell([one], [_replayed(one.command, key, found[key.owner, key.key])])
             else:
                 rest.append(one)
         return rest
 
     def _finish(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> None:
-        """After the commit: remember the states, answer the callers, tell the listeners. Nothing here may raise."""
+        """After the commit: remember the states now, and have everybody told in the next turns of the event loop."""
         self._in_doubt = None
         self._known.update(batch.results())
         while len(self._known) > CACHED_STREAMS_MAX:
             del self._known[next(iter(self._known))]
-        _tell(pending, outcomes)
         COMMIT_BATCHES.labels(self._name).inc()
         COMMIT_COMMANDS.labels(self._name).inc(len(pending))
-        if batch.entries:
-            for listener in self.listeners:
-                try:
-                    listener(batch.recorded)
-                except Exception:  # what is committed must not be done again because somebody could not watch it
-                    log.exception("commit.listener_failed", committer=self._name)
+        self._herald.announce(pending, outcomes, batch.recorded)
 
     async def _recover(self, pending: list[Pending]) -> list[Pending]:
         """Connect again and find out whether the last commit happened; return what is still to be decided."""
@@ -420,13 +431,13 @@ class Committer:
         limit_s = self._clock.monotonic_s() - self._queue_age_max_s
         old = [one for one in pending if one.queued_s < limit_s]
         if self._in_doubt is None:
-            _tell(old, [Outcome(problem=_unavailable())] * len(old))
+            tell(old, [Outcome(problem=_unavailable())] * len(old))
             pending = [one for one in pending if one.queued_s >= limit_s]
         elif self._closing and len(old) == len(pending):
-            _tell(old, [Outcome(bug=error)] * len(old))
+            tell(old, [Outcome(bug=error)] * len(old))
             pending, self._in_doubt = [], None
         while self._queue and self._queue[0].queued_s < limit_s:
-            _tell([self._queue.popleft()], [Outcome(problem=_unavailable())])
+            tell([self._queue.popleft()], [Outcome(problem=_unavailable())])
         return pending
 
     async def _connect(self) -> None:
@@ -452,14 +463,6 @@ class Committer:
         for old in [ref for ref, until_s in self._contended.items() if until_s < now_s]:
             del self._contended[old]
         return {ref for ref in refs if ref in self._contended}
-
-
-def _tell(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
-    for one, outcome in zip(pending, outcomes, strict=True):
-        try:
-            one.done(outcome)
-        except Exception:  # one caller that cannot take its answer must not keep the others from theirs
-            log.exception("commit.answer_failed")
 
 
 def _replayed(command: Command[Any], key: Key, kept: tuple[bytes, bytes]) -> Outcome:

@@ -34,7 +34,7 @@ _PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
 class Lost(StrEnum):
-    """Why a batch that was written at once was not committed; the first that applies."""
+    """Why a batch that was written at once was not committed."""
 
     FASTER = "zhecai-faster"  # another writer appended to one of its streams
     KEY = "zhecai-key"  # one of its idempotency keys was answered before
@@ -96,6 +96,10 @@ async def commit(
     statement = _commit_statement(shape, keyed=bool(answers), reading=bool(read))
     try:
         await connection.fetchval(statement, *_values(entries, answers, read, parts))
+    except asyncpg.UniqueViolationError as error:
+        if not queries.is_taken(error):
+            raise
+        raise NotCommittedError(Lost.FASTER) from None
     except asyncpg.InvalidTextRepresentationError as error:
         found = next((lost for lost in Lost if lost.value in str(error)), None)
         if found is None:
@@ -123,10 +127,9 @@ def _values(
 def _commit_statement(parts: tuple[tuple[str, int], ...], *, keyed: bool, reading: bool) -> str:
     """Put a statement together that fails where the batch must not be committed: a text that is no number."""
     clauses, keys_free, moved = _clauses(parts, keyed=keyed, reading=reading)
-    lost = (
-        f"case when ({queries.APPENDED_XID}) is null then '{Lost.FASTER}' when not ({keys_free}) then '{Lost.KEY}' "
-        f"when cardinality({moved}) > 0 then '{Lost.MOVED}' end"
-    )
+    if not keyed and not reading:
+        return f"with {clauses} select 0"
+    lost = f"case when not ({keys_free}) then '{Lost.KEY}' when cardinality({moved}) > 0 then '{Lost.MOVED}' end"
     return f"with {clauses} select case when lost is null then 0 else lost::int end from (select {lost} as lost) as o"
 
 

@@ -27,6 +27,9 @@ _DAMAGE: Final = (
     "need to initdb",
 )
 
+WAL_SEGMENT_MB: Final = 4
+"""A commit that needs a new segment of the log waits until it is filled with zeros: 45 ms for 16 MB, 7 ms for 4."""
+
 
 def create_cluster(bindir: Path, cluster: Path, identity: Identity, *, major: int, fsync: bool) -> None:
     """
@@ -62,6 +65,7 @@ def create_cluster(bindir: Path, cluster: Path, identity: Identity, *, major: in
             "UTF8",
             *locale,
             "--locale=C.UTF-8",
+            f"--wal-segsize={WAL_SEGMENT_MB}",
         ]
         _run([*command, *access, *sync, "--no-instructions"], cluster, identity)
         alone: list[str | Path] = [

@@ -20,19 +20,18 @@ appended as (
                       string_to_array($4, E'\\n'), string_to_array($5, E'\\n'),
                       coalesce(nullif(string_to_array($6, E'\\n'), '{{}}'), '{{""}}'), string_to_array($7, E'\\n'))
         with ordinality as e(stream, version, kind, at, actor, origin, body, place)
-    on conflict do nothing returning 1
 )"""
 """
-The part of a ``WITH`` that appends entries, where their places are free.
+The part of a ``WITH`` that appends entries; a place that is taken fails the statement (:func:`is_taken`).
 
 Each column travels as one text with a line a row: none of these texts holds a line break (JSON escapes them), and
 encoding eight arrays element by element costs the driver twice the time. One empty origin alone is no array at all to
 ``string_to_array``, hence the ``coalesce``.
 """
-APPENDED_PARAMETERS: Final = 9
-APPENDED_XID: Final = "case when (select count(*) from appended) = $9::int then pg_current_xact_id()::text end"
-"""The id of the transaction where all places were free, else null."""
-_APPEND: Final = f"with {APPENDED} select {APPENDED_XID}"
+APPENDED_PARAMETERS: Final = 8
+_APPEND: Final = f"with {APPENDED} select pg_current_xact_id()::text"
+_PLACES: Final = "journal_"
+"""How the tables begin whose key is (stream, version): the journal's partitions."""
 _STATUS: Final = "select pg_xact_status($1::text::xid8)"
 _LIVE: Final = "select pg_advisory_lock($1)"
 _ENDED: Final = "select pg_try_advisory_lock($1) and pg_advisory_unlock($1)"
@@ -64,12 +63,22 @@ async def append(tx: Connection, entries: Sequence[Entry]) -> str | None:
     Where it returns ``None`` another writer was faster somewhere and the transaction must be rolled back.
     Two writers insert in one order, so they wait for each other but do not deadlock.
     """
-    xid: str | None = await tx.fetchval(_APPEND, *columns(entries))
+    try:
+        xid: str | None = await tx.fetchval(_APPEND, *columns(entries))
+    except asyncpg.UniqueViolationError as error:
+        if is_taken(error):
+            return None
+        raise
     return xid
 
 
+def is_taken(error: asyncpg.UniqueViolationError) -> bool:
+    """Tell whether an error says that another writer has put an entry where one of ours was to go."""
+    return str(error.table_name).startswith(_PLACES)
+
+
 def columns(entries: Sequence[Entry]) -> list[Any]:
-    """Turn entries into what is sent: a text or some bytes for each column, and how many entries there are."""
+    """Turn entries into what is sent: for each column a text with a line an entry, and the leaves one after another."""
     lines = "\n".join
     return [
         lines([entry.stream for entry in entries]),
@@ -80,7 +89,6 @@ def columns(entries: Sequence[Entry]) -> list[Any]:
         lines([entry.origin for entry in entries]),
         b"\n".join([entry.body for entry in entries]).decode(),
         b"".join([entry.leaf for entry in entries]),
-        len(entries),
     ]
 
 

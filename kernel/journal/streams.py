@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -28,7 +28,7 @@ class Versioned(NamedTuple, Generic[S]):
     state: S
 
 
-class Recorded(NamedTuple, Generic[E]):
+class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event with its place in the stream, as it is about to be stored."""
 
     version: int
@@ -87,32 +87,19 @@ def _ref(kind: StreamKind[Any, Any], id_: UUID) -> Any:
     return StreamRef(kind, id_)
 
 
-class StreamRef(Generic[S, E]):
+class StreamRef(str, Generic[S, E]):
     """
-    One stream: its kind and its id. Its text is the stream's name in the journal.
+    One stream: its name in the journal, ``kind/uuid``, with its kind and its id.
 
-    A batch looks a stream up a dozen times for each command, and a UUID computes its hash in Python each time:
-    here hash and name are computed once.
+    A batch looks a stream up a dozen times for each command: as a text it is hashed once, and compared in C.
     """
 
-    __slots__ = ("_hash", "_name", "id", "kind")
+    __slots__ = ("id", "kind")
 
-    def __init__(self, kind: StreamKind[S, E], id: UUID) -> None:
-        self.kind: Final = kind
-        self.id: Final = id
-        self._hash: Final = hash((kind, id))
-        self._name: str | None = None
+    kind: StreamKind[S, E]
+    id: UUID
 
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, StreamRef) and self.kind is other.kind and self.id == other.id)
-
-    def __str__(self) -> str:
-        if self._name is None:
-            self._name = f"{self.kind.name}/{self.id}"
-        return self._name
-
-    def __repr__(self) -> str:
-        return f"<stream {self}>"
+    def __new__(cls, kind: StreamKind[S, E], id: UUID) -> "StreamRef[S, E]":
+        ref = super().__new__(cls, f"{kind.name}/{id}")
+        ref.kind, ref.id = kind, id
+        return ref

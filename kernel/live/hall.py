@@ -7,14 +7,17 @@ who see the same.
 """
 
 import asyncio
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from kernel.journal.streams import Recorded
 from kernel.live.audience import Audience
 from kernel.live.wire import TRY_AGAIN_LATER, Wire, text_frame
 from kernel.metrics import VIEWERS_CUT
+
+SEATS_A_TURN: Final = 64
+"""How many seats are shown something before the event loop may turn to others."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -24,7 +27,7 @@ class HallView(Protocol):
 
     version: int
 
-    def apply(self, version: int, at: datetime, event: Any) -> None:
+    def apply(self, recorded: Recorded[Any]) -> None:
         """Take in the next event."""
         ...
 
@@ -85,29 +88,36 @@ class Hall:
         """Take a viewer's seat away."""
         self.seats.discard(seat)
 
-    def apply(self, version: int, at: datetime, event: Any) -> None:
+    def apply(self, recorded: Recorded[Any]) -> None:
         """Take in the next event; those who watch are told soon."""
-        self.view.apply(version, at, event)
+        self.view.apply(recorded)
         if self._timer is None and self.seats:
-            wait_s = self._flushed_s + self._flush_min_s - self._loop.time()
-            self._timer = (
-                self._loop.call_later(wait_s, self._flush) if wait_s > 0 else self._loop.call_soon(self._flush)
-            )
+            self._flush_later()
+
+    def _flush_later(self) -> None:
+        wait_s = self._flushed_s + self._flush_min_s - self._loop.time()
+        self._timer = self._loop.call_later(wait_s, self._flush) if wait_s > 0 else self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._timer = None
         self._flushed_s = self._loop.time()
+        self._show(list(self.seats), self.view.version, {})
+
+    def _show(self, seats: list[Seat], flushed: int, frames: dict[tuple[Audience, int, int], bytes | None]) -> None:
+        """
+        Show some of ``seats`` where things stand, the others in the next turn of the loop: offers must not wait.
+
+        Whoever had a turn before something new came, behind version ``flushed``, is shown it in the next flush.
+        """
         version = self.view.version
-        frames: dict[tuple[Audience, int], bytes | None] = {}
         slow: list[Seat] = []
-        for seat in self.seats:
-            if seat.version == version:
+        for seat in seats[-SEATS_A_TURN:]:
+            if seat.version == version or seat not in self.seats:
                 continue
-            key = (seat.audience, seat.version)
+            key = (seat.audience, seat.version, version)
             if key in frames:
                 frame = frames[key]
             else:
-                delta = self.view.delta(*key)
+                delta = self.view.delta(seat.audience, seat.version)
                 frame = frames[key] = None if delta is None else text_frame(_encode(delta))
             if frame is None:
                 continue
@@ -119,3 +129,10 @@ class Hall:
             VIEWERS_CUT.inc()
             self.leave(seat)
             seat.wire.close(TRY_AGAIN_LATER, f"too slow, resume with after={seat.version}")
+        del seats[-SEATS_A_TURN:]
+        if seats:
+            self._loop.call_soon(self._show, seats, flushed, frames)
+            return
+        self._timer = None
+        if version > flushed and self.seats:
+            self._flush_later()

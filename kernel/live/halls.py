@@ -78,10 +78,10 @@ class Halls:
             hall = self._halls.get(ref)
             if hall is None:
                 continue
-            for version, at, event in events:
-                if version == hall.view.version + 1:
-                    hall.apply(version, at, event)
-                elif version > hall.view.version:
+            for one in events:
+                if one.version == hall.view.version + 1:
+                    hall.apply(one)
+                elif one.version > hall.view.version:
                     self._fall_behind([ref])
                     break
 
@@ -149,6 +149,6 @@ class Halls:
             entries = await queries.read(self._database.pool, str(ref), after=hall.view.version, limit=_PAGE)
             for entry in entries:
                 if entry.version == hall.view.version + 1:
-                    hall.apply(entry.version, entry.at, decode(entry.body))
+                    hall.apply(Recorded(entry.version, entry.at, decode(entry.body)))
             if len(entries) < _PAGE:
                 return

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -10,13 +10,13 @@ from kernel.commit.batch import Outcome
 from kernel.commit.command import Command
 
 
-class Send(NamedTuple):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send this message to the one who is connected."""
 
     message: msgspec.Struct
 
 
-class Submit(NamedTuple):
+class Submit(msgspec.Struct, frozen=True, gc=False):
     """Have a command decided; once it is durable, send what ``reply`` makes of its outcome."""
 
     command: Command[Any]

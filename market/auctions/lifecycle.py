@@ -9,7 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -387,7 +387,16 @@ def _offered(auction: Auction, event: Offered, at: datetime) -> Auction:
     )
 
 
-def evolve_offers(auction: Auction, offers: Sequence[tuple[datetime, Offered]]) -> Auction:
+class Dated(Protocol):
+    """An offer and when it was received; a recorded event of the journal is one."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def event(self) -> Offered: ...
+
+
+def evolve_offers(auction: Auction, offers: Sequence[Dated]) -> Auction:
     """
     Apply a run of offers at once: the same as :func:`evolve` one by one, without the states in between.
 
@@ -395,23 +404,23 @@ def evolve_offers(auction: Auction, offers: Sequence[tuple[datetime, Offered]]) 
     """
     standings, version = auction.standings.copy(), auction.version
     closes_at, extensions = auction.closes_at, auction.extensions
-    last: dict[UUID, tuple[int, datetime, Offered]] = {}
+    last: dict[UUID, tuple[int, Dated]] = {}
     counts: dict[UUID, int] = {}
     names: dict[UUID, str] = {}
-    for at, event in offers:
+    for one in offers:
         version += 1
+        event = one.event
         supplier_id = event.supplier_id
-        if supplier_id not in last and supplier_id not in standings:
-            names[supplier_id] = event.name or ""
-        last[supplier_id] = (version, at, event)
+        last[supplier_id] = (version, one)
         counts[supplier_id] = counts.get(supplier_id, 0) + 1
+        names.setdefault(supplier_id, event.name or "")
         if event.closes_at is not None:
             closes_at, extensions = event.closes_at, extensions + 1
-    for supplier_id, (placed, at, event) in last.items():
-        own = standings.get(supplier_id)
+    for supplier_id, (placed, one) in last.items():
+        own, event = standings.get(supplier_id), one.event
         label, name = (own.label, own.name) if own else (len(standings) + 1, names[supplier_id])
         count = counts[supplier_id] + (own.offers if own else 0)
-        standings[supplier_id] = Standing(label, name, event.price_fen, at, placed, event.key, count)
+        standings[supplier_id] = Standing(label, name, event.price_fen, one.at, placed, event.key, count)
     rungs = (Rung(p.price_fen, p.received_at, p.version, supplier) for supplier, p in standings.items())
     return msgspec.structs.replace(
         auction,

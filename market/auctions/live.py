@@ -28,6 +28,7 @@ from kernel.live.audience import Standing as Kind
 from kernel.live.hall import Hall
 from kernel.live.serve import Entrance, hall_route
 from kernel.live.session import LiveSession, Send, Submit
+from kernel.money import FEN_MAX
 from kernel.problems import NotFound, Problem, Unavailable
 from kernel.runtime import Kernel
 from market.auctions.lifecycle import (
@@ -62,6 +63,7 @@ SNAPSHOT_OFFERS_MAX: Final = 200
 LADDER_MAX: Final = 50
 KEYS_MAX: Final = 16
 """How many of a bidder's accepted offers a hall can recognise when they are sent again."""
+_NO_PRICE_FEN: Final = FEN_MAX + 1
 FRAME_BYTES_MAX: Final = 1_024
 """The longest message that a client may send: an offer is a tenth of it."""
 
@@ -218,7 +220,7 @@ class AuctionHall:
         self._others: Final[list[int]] = []
         self._watchers_version = 0
         self._shared: Final[dict[tuple[bool, int, int], _Shared]] = {}
-        self._accepted: Final[dict[UUID, dict[str, tuple[int, int]]]] = {}
+        self._accepted: Final[dict[UUID, deque[Recorded[Offered]]]] = {}
 
     @property
     def auction(self) -> Auction:
@@ -227,11 +229,11 @@ class AuctionHall:
         assert self._auction is not None, "the hall is empty"
         return self._auction
 
-    def apply(self, version: int, at: datetime, event: Event) -> None:
+    def apply(self, recorded: Recorded[Event]) -> None:
         """Take note of the next event; it is worked through when somebody looks."""
-        assert version == self.version + 1
-        self.version = version
-        self._fresh.append(Recorded(version, at, event))
+        assert recorded.version == self.version + 1
+        self.version = recorded.version
+        self._fresh.append(recorded)
 
     def _take_in(self) -> None:
         """Work through what has come since somebody last looked: a run of offers at once."""
@@ -243,33 +245,36 @@ class AuctionHall:
             if offering:
                 self._take_in_offers(cast("list[Recorded[Offered]]", list(run)))
                 continue
-            for version, at, event in run:
-                self._auction = evolve(self._auction, event, at)
-                self._others.append(version)
-                self._note(version, at, event)
-                self._watchers_version = version
+            for one in run:
+                self._auction = evolve(self._auction, one.event, one.at)
+                self._others.append(one.version)
+                self._note(one.version, one.at, one.event)
+                self._watchers_version = one.version
 
     def _take_in_offers(self, run: Sequence[Recorded[Offered]]) -> None:
         before = self._auction
         assert before is not None
-        best_fen = before.ladder[0].price_fen if before.ladder else None
-        after = self._auction = evolve_offers(before, [(at, event) for _, at, event in run])
-        shown_from = len(run) - SNAPSHOT_OFFERS_MAX
-        for place, (version, at, event) in enumerate(run):
-            best = best_fen is None or event.price_fen < best_fen
+        best_fen = before.ladder[0].price_fen if before.ladder else _NO_PRICE_FEN
+        after = self._auction = evolve_offers(before, run)
+        standings, accepted, lines = after.standings, self._accepted, self._lines
+        all_news = after.terms.visibility is not Visibility.BEST
+        shown_from = run[-1].version - SNAPSHOT_OFFERS_MAX
+        for one in run:
+            event = one.event
+            supplier_id, price_fen = event.supplier_id, event.price_fen
+            best = price_fen < best_fen
             if best:
-                best_fen = event.price_fen
-            if place >= shown_from:
-                label = after.standings[event.supplier_id].label
-                self._lines.append(HallLine(version, at, label, event.price_fen, best))
-            own = self._accepted.setdefault(event.supplier_id, {})
-            own[event.key] = (version, event.price_fen)
-            if len(own) > KEYS_MAX:
-                del own[next(iter(own))]
+                best_fen = price_fen
+            if one.version > shown_from:
+                lines.append(HallLine(one.version, one.at, standings[supplier_id].label, price_fen, best))
+            own = accepted.get(supplier_id)
+            if own is None:
+                own = accepted[supplier_id] = deque(maxlen=KEYS_MAX)
+            own.append(one)
             if event.closes_at is not None:
-                self._notices.append(HallNotice(version, at, "moved", event.closes_at))
-            if best or event.closes_at is not None or after.terms.visibility is not Visibility.BEST:
-                self._watchers_version = version
+                self._notices.append(HallNotice(one.version, one.at, "moved", event.closes_at))
+            if best or all_news or event.closes_at is not None:
+                self._watchers_version = one.version
 
     def _note(self, version: int, at: datetime, event: Event) -> None:
         kind = str(event.__struct_config__.tag).removeprefix("auction.")
@@ -281,8 +286,8 @@ class AuctionHall:
     def accepted(self, supplier_id: UUID, key: str, price_fen: int) -> int | None:
         """Find the version of one of a bidder's last ``KEYS_MAX`` accepted offers by its key and price."""
         self._take_in()
-        found = self._accepted.get(supplier_id, {}).get(key)
-        return found[0] if found is not None and found[1] == price_fen else None
+        offers = self._accepted.get(supplier_id, ())
+        return next((o.version for o in offers if o.event.key == key and o.event.price_fen == price_fen), None)
 
     def snapshot(self, audience: Audience) -> HallSnapshot:
         """Show everything that an audience may see now."""
@@ -308,12 +313,8 @@ class AuctionHall:
         if news <= after and not (own and own.version > after):
             return None
         shared = self._shown(hosting=audience.sees_as_host, after=after, offers_max=DELTA_OFFERS_MAX)
-        return HallDelta(
-            after=after,
-            version=self.version,
-            **msgspec.structs.asdict(shared),
-            you=self._you(audience),
-        )
+        scene, offers, left_out, notices = shared.scene, shared.offers, shared.left_out, shared.notices
+        return HallDelta(after, self.version, scene, offers, left_out, notices, self._you(audience))
 
     def _you(self, audience: Audience) -> You | None:
         return you_of(self.auction, audience.supplier_id) if audience.supplier_id else None

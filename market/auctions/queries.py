@@ -1,7 +1,7 @@
 """
 Every statement about auctions.
 
-States travel by raw asyncpg: a batch of offers to fifty auctions is one statement and one JSON text, whatever the
+States travel by raw asyncpg: a batch of offers to fifty auctions is one statement with seven texts, whatever the
 number of offers.
 """
 
@@ -42,32 +42,40 @@ from market.auctions.lifecycle import (
     evolve,
 )
 from market.auctions.rules import discloses_ranks, highest_allowed, rank
-from market.auctions.tables import auctions
+from market.auctions.tables import auction_standings, auctions
 from registries.organisations.tables import organisations
 
 _STORED: Final = (
-    "number", "purchaser_id", "purchaser_name", "region", "created_at", "version", "stage", "published_at",
-    "live_from", "closes_at", "remaining_ms", "extensions", "short_extended", "offers", "awarded_to", "ended_at",
-    "cause", "reason",
+    "number", "purchaser_id", "purchaser_name", "region", "created_at", "stage", "published_at", "live_from",
+    "closes_at", "remaining_ms", "extensions", "short_extended", "awarded_to", "ended_at", "cause", "reason",
 )  # fmt: skip
-"""Fields of the state that are columns as they are."""
+"""Fields of the state that are columns of ``auctions`` as they are."""
 
 _DERIVED: Final = (
-    "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidder_ids",
-    "standings", "best_fen", "next_due_at",
+    "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidder_ids", "next_due_at",
 )  # fmt: skip
 _COLUMNS: Final = (*_STORED, *_DERIVED)
-_LOAD: Final = f"select id, terms, admitted, standings, {', '.join(_STORED)} from auctions where id = any($1::uuid[])"
+_LOAD: Final = (
+    f"select id, terms, admitted, {', '.join(_STORED)}, version, offers, standings "
+    "from auctions join auction_standings using (id) where id = any($1::uuid[])"
+)
 _SAVE: Final = (
     f"insert into auctions ({', '.join(_COLUMNS)}) values ({', '.join(f'${n}' for n in range(1, len(_COLUMNS) + 1))}) "
     f"on conflict (id) do update set {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS if c != 'id')}"
 )
-_SAVE_OFFERS: Final = """
-update auctions a set version = u.version, closes_at = u.closes_at, next_due_at = u.closes_at,
-    extensions = u.extensions, offers = u.offers, best_fen = u.best_fen, standings = u.standings
-from json_to_recordset($1::json) as u(id uuid, version bigint, closes_at timestamptz, extensions int, offers bigint,
-                                      best_fen bigint, standings jsonb)
-where a.id = u.id
+_CHANGED: Final = """
+select id::uuid, version::bigint, ceiling_fen::bigint, bidders::int, offers::bigint, nullif(best_fen, '0')::bigint,
+       standings
+from unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n'), string_to_array($3, E'\\n'),
+            string_to_array($4, E'\\n'), string_to_array($5, E'\\n'), string_to_array($6, E'\\n'),
+            string_to_array($7, E'\\n'))
+    as u(id, version, ceiling_fen, bidders, offers, best_fen, standings)
+"""
+"""Rows of ``auction_standings``, each column a text with a line a row, as the journal's travel."""
+_SAVE_STANDINGS: Final = f"""
+insert into auction_standings (id, version, ceiling_fen, bidders, offers, best_fen, standings) {_CHANGED}
+on conflict (id) do update set version = excluded.version, ceiling_fen = excluded.ceiling_fen,
+    bidders = excluded.bidders, offers = excluded.offers, best_fen = excluded.best_fen, standings = excluded.standings
 """
 _DUE: Final = """
 select id from auctions
@@ -87,24 +95,12 @@ _offered: Final = msgspec.json.Decoder(Offered).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class _OfferedRow(msgspec.Struct, frozen=True, gc=False):
-    """What offers change of an auction's row, as it travels."""
-
-    id: UUID
-    version: int
-    closes_at: datetime | None
-    extensions: int
-    offers: int
-    best_fen: int
-    standings: dict[UUID, Standing]
-
-
 async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Auction]]:
     found: dict[UUID, Versioned[Auction]] = {}
     for row in await connection.fetch(_LOAD, ids):
         places = _standings(row["standings"])
         ladder = sorted(Rung(p.price_fen, p.received_at, p.version, supplier) for supplier, p in places.items())
-        fields = {name: row[name] for name in _STORED}
+        fields = {name: row[name] for name in (*_STORED, "version", "offers")}
         fields["stage"] = AuctionStage(row["stage"])
         fields["cause"] = Cause(row["cause"]) if row["cause"] else None
         state = Auction(
@@ -119,30 +115,36 @@ async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versi
 
 
 async def _save(connection: Connection, changes: Sequence[Change[Auction, Event]]) -> None:
-    """Write the rows of ``changes``: where those who have bid before did so again, only what that changes."""
-    offered: list[_OfferedRow] = []
-    others: list[Change[Auction, Event]] = []
-    for change in changes:
-        if not _only_offers(change):
-            others.append(change)
-            continue
-        a = change.after
-        row = _OfferedRow(
-            change.id, change.version, a.closes_at, a.extensions, a.offers, a.ladder[0].price_fen, a.standings
-        )
-        offered.append(row)
-    if others:
-        await connection.executemany(_SAVE, [_row(change) for change in others])
-    if offered:
-        await connection.execute(_SAVE_OFFERS, _encode(offered).decode())
+    """Write the rows of ``changes``: where those who have bid before did so again, the narrow row alone."""
+    wide = [_row(change) for change in changes if not _only_offers(change)]
+    if wide:
+        await connection.executemany(_SAVE, wide)
+    await connection.execute(_SAVE_STANDINGS, *_standings_columns(changes))
 
 
 def _only_offers(change: Change[Auction, Event]) -> bool:
+    """Tell whether nothing but places has changed: offers of those who have bid before, and the close where it was."""
+    before, after = change.before, change.after
     return (
-        change.before is not None
-        and len(change.before.standings) == len(change.after.standings)
-        and all(isinstance(recorded.event, Offered) for recorded in change.events)
+        before is not None
+        and len(before.standings) == len(after.standings)
+        and before.extensions == after.extensions
+        and after.offers - before.offers == len(change.events)
     )
+
+
+def _standings_columns(changes: Sequence[Change[Auction, Event]]) -> list[str]:
+    after = [change.after for change in changes]
+    columns = (
+        [change.id.hex for change in changes],
+        [str(change.version) for change in changes],
+        [str(auction.terms.ceiling_fen) for auction in after],
+        [str(len(auction.standings)) for auction in after],
+        [str(auction.offers) for auction in after],
+        [str(auction.ladder[0].price_fen if auction.ladder else 0) for auction in after],
+        [_encode(auction.standings).decode() for auction in after],
+    )
+    return ["\n".join(column) for column in columns]
 
 
 def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
@@ -160,8 +162,6 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
         terms.visibility.value,
         terms.starts_at,
         list(after.standings),
-        _encode(after.standings).decode(),
-        after.ladder[0].price_fen if after.ladder else None,
         falls_due[0] if falls_due else None,
     )
 
@@ -169,6 +169,7 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
 AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save, in_one=True)
 
 _a: Final = auctions.c
+_s: Final = auction_standings.c
 
 
 class Scope(StrEnum):
@@ -337,11 +338,11 @@ async def find(
         sa.select(
             _a.id.label("auction_id"),
             *(_a.number, _a.title, _a.purchaser_id, _a.purchaser_name, _a.region, _a.stage, _a.starts_at),
-            *(_a.closes_at, _a.ceiling_fen, _a.visibility, _a.offers, _a.created_at),
-            sa.func.cardinality(_a.bidder_ids).label("bidders"),
+            *(_a.closes_at, _a.ceiling_fen, _a.visibility, _s.offers, _a.created_at, _s.bidders),
             *(_a.published_at, _a.ended_at, may_bid.label("admitted")),
-            sa.case((disclosed, _a.best_fen)).label("best_fen"),
+            sa.case((disclosed, _s.best_fen)).label("best_fen"),
         )
+        .join_from(auctions, auction_standings, _a.id == _s.id)
         .where(visible_to(actor), *_within(scope, actor, own, may_bid))
         .order_by(_a.id.desc())
         .limit(limit + 1)

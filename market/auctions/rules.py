@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -54,7 +54,7 @@ from registries.organisations.rules import Status as Good
 from registries.regions.rules import prefix_of
 
 
-class Offer(NamedTuple):
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """What a supplier asks for; ``key`` is the client's own name of this offer, new for each."""
 
     supplier_id: UUID
@@ -296,14 +296,14 @@ def decide_offer(auction: Auction, offer: Offer, at: datetime) -> tuple[Accepted
     own = auction.standings.get(supplier_id)
     if own is not None and own.key == key and own.price_fen == price_fen:
         return repeated(auction, supplier_id, key=key, version=own.version, price_fen=price_fen), ()
-    start = started(auction, at)
     version = auction.version + 1
-    if start is not None:
-        live_from, closes_at, version = start.starts_at, start.closes_at, version + 1
-    elif auction.stage is AuctionStage.LIVE:
+    start: Started | None = None
+    if auction.stage is AuctionStage.LIVE:
         assert auction.live_from is not None
         assert auction.closes_at is not None
         live_from, closes_at = auction.live_from, auction.closes_at
+    elif start := started(auction, at):
+        live_from, closes_at, version = start.starts_at, start.closes_at, version + 1
     else:
         return _NOT_LIVE[auction.stage]
     if at < live_from:

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from kernel.access.actors import Actor
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome
+from kernel.journal.streams import Recorded
 from kernel.live.audience import HOST, PUBLIC, Audience
 from kernel.live.hall import Hall
 from kernel.live.serve import Entrance, hall_route
@@ -58,11 +59,11 @@ class StockView:
         self.state: Stock | None = None
         self.taken: list[tuple[int, str]] = []
 
-    def apply(self, version: int, at: datetime, event: Filled | Taken) -> None:
-        self.version = version
-        self.state = evolve(self.state, event, at)
-        if isinstance(event, Taken):
-            self.taken.append((version, event.by))
+    def apply(self, recorded: Recorded[Filled | Taken]) -> None:
+        self.version = recorded.version
+        self.state = evolve(self.state, recorded.event, recorded.at)
+        if isinstance(recorded.event, Taken):
+            self.taken.append((recorded.version, recorded.event.by))
 
     def snapshot(self, audience: Audience) -> Snapshot:
         assert self.state is not None, "nobody is shown an empty hall"

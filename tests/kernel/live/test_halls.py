@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -12,13 +13,15 @@ from kernel.bus import CHANNEL, Bus
 from kernel.engines.locate import redis_program
 from kernel.engines.valkey import ValkeyServer
 from kernel.ids import uuid7
+from kernel.journal.streams import Recorded
 from kernel.live import halls as halls_module
 from kernel.live.audience import HOST, PUBLIC
+from kernel.live.hall import SEATS_A_TURN
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import load_actor
 from tests.builders.database_proxy import DatabaseProxy
-from tests.builders.live import Delta, Snapshot, StockView, a_hall, served, viewing
+from tests.builders.live import Delta, Snapshot, StockView, Viewer, a_hall, served, viewing
 from tests.builders.stock import DDL, ID, NOON, STOCK, fill, take
 from tests.conftest import KernelMaker
 
@@ -51,6 +54,29 @@ async def test_whoever_comes_sees_where_things_stand_and_then_each_change(stocke
         assert await viewer.read() == Delta(2, 3, 998, ("b",))
         await stocked.live_committer.submit(take("c"))
         assert await viewer.read() == Delta(3, 4, 997, ("c",))
+
+
+async def test_what_comes_while_many_are_being_shown_something_reaches_all_of_them(stocked: Kernel, port: int) -> None:
+    """A hall turns to others after ``SEATS_A_TURN`` seats: some are shown the next change by the next flush."""
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(viewing(port)) for _ in range(2 * SEATS_A_TURN + 1)]
+        for viewer in viewers:
+            await viewer.read()
+        for by in "abcdefgh":
+            await stocked.committer.submit(take(by))
+
+        async def heard_by(viewer: Viewer) -> tuple[str, ...]:
+            heard: tuple[str, ...] = ()
+            version = 1
+            while version < 9:
+                frame = await viewer.read()
+                assert isinstance(frame, Delta)
+                assert frame.after == version
+                version, heard = frame.version, heard + frame.buyers
+            return heard
+
+        async with asyncio.timeout(10):
+            assert {await heard_by(viewer) for viewer in viewers} == {tuple("abcdefgh")}
 
 
 @pytest.mark.parametrize(
@@ -252,10 +278,10 @@ async def test_a_view_that_stumbles_does_not_stop_the_halls_of_others(
     stocked: Kernel, make_kernel: KernelMaker
 ) -> None:
     class Clumsy(StockView):
-        def apply(self, version: int, at: Any, event: Any) -> None:
-            if version > 1:
+        def apply(self, recorded: Recorded[Any]) -> None:
+            if recorded.version > 1:
                 raise ZeroDivisionError
-            super().apply(version, at, event)
+            super().apply(recorded)
 
     other, fine = await make_kernel(), uuid7(NOON)
     await stocked.committer.submit(fill(10, fine))

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from kernel.journal.streams import Recorded
 from market.auctions.lifecycle import (
     Auction,
     AuctionStage,
@@ -118,15 +119,16 @@ def test_a_run_of_offers_taken_at_once_leaves_what_they_leave_one_by_one(
     for place, (bidder, price_fen) in enumerate(earlier):
         auction = evolve(auction, Offered(a_supplier(bidder), price_fen, f"e{place}", f"n{bidder}"), NOON)
     offers = [
-        (
+        Recorded(
+            auction.version + place + 1,
             NOON + timedelta(seconds=place),
             Offered(a_supplier(bidder), price_fen, f"k{place}", f"m{bidder}", closes and NOON + closes * MINUTE),
         )
         for place, (bidder, price_fen, closes) in enumerate(run)
     ]
     one_by_one = auction
-    for at, offer in offers:
-        one_by_one = evolve(one_by_one, offer, at)
+    for offer in offers:
+        one_by_one = evolve(one_by_one, offer.event, offer.at)
 
     assert evolve_offers(auction, offers) == one_by_one
 

@@ -362,24 +362,25 @@ async def test_rows_that_no_rule_would_write_are_refused_by_the_database(world: 
     auction_id = await world.live()
     await world.offer(auction_id, 0, 900_000)
 
-    for broken in (
-        "best_fen = ceiling_fen + 1",
-        "next_due_at = null",
-        "stage = 'paused'",
-        "stage = 'gone'",
-        "stage = 'awarded', next_due_at = null",
-        "closes_at = null",
-        "offers = cardinality(bidder_ids) - 1",
+    for table, broken in (
+        ("auctions", "next_due_at = null"),
+        ("auctions", "stage = 'paused'"),
+        ("auctions", "stage = 'gone'"),
+        ("auctions", "stage = 'awarded', next_due_at = null"),
+        ("auctions", "closes_at = null"),
+        ("auctions", "ceiling_fen = 0"),
+        ("auction_standings", "best_fen = ceiling_fen + 1"),
+        ("auction_standings", "best_fen = 0"),
+        ("auction_standings", "offers = bidders - 1"),
+        ("auction_standings", "version = 0"),
     ):
         with pytest.raises(asyncpg.CheckViolationError):
-            await owner.execute(f"update auctions set {broken} where id = $1", auction_id)
+            await owner.execute(f"update {table} set {broken} where id = $1", auction_id)
 
 
 async def test_a_tampered_row_is_found(world: World, owner: Any) -> None:
     auction_id = await world.closed()
-    await owner.execute(
-        "update auctions set standings = replace(standings::text, '\"label\": 2', '\"label\": 3')::jsonb"
-    )
+    await owner.execute("update auction_standings set standings = replace(standings, '\"label\":2', '\"label\":3')")
 
     (difference,) = await differences(world.kernel)
 
