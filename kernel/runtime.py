@@ -22,6 +22,7 @@ from kernel.db.skew import Skew
 from kernel.live.halls import Halls
 from kernel.settings import Settings
 from kernel.transparency.log import TransparencyLog
+from kernel.vault.vault import Vault, vault_of
 
 _REDIS_TIMEOUT_S = 1.0
 
@@ -50,6 +51,7 @@ class Kernel:
     blobs: Blobs
     workshop: asyncio.Semaphore
     transparency: TransparencyLog
+    vault: Vault
 
 
 LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
@@ -94,6 +96,7 @@ async def open_kernel(
             blobs=Blobs(settings.blobs_path),
             workshop=asyncio.Semaphore(1),
             transparency=TransparencyLog(db, clock, settings),
+            vault=vault_of(settings),
         )
         parts: tuple[Bus | Halls | Committer | TransparencyLog, ...] = (bus, halls, *committers, kernel.transparency)
         for part in parts:

@@ -153,6 +153,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Directory with ``postgres`` and ``initdb``; None: look for one."""
     redis_bin: Program = None
     """Program of the embedded Redis; None: look for one."""
+    vault_key_file: Program = None
+    """Master keys of secrets at rest; None: ``vault.key`` in the data directory, made when it is first needed."""
     order_limits: Program = None
     """Table of the limits on direct orders; None: the unverified sample that ships."""
     bind: Bind = "127.0.0.1"

@@ -27,6 +27,7 @@ from kernel.journal.streams import StreamKind
 from kernel.problems import WrongMethod
 from kernel.runtime import Kernel
 from kernel.transparency import api as transparency
+from kernel.vault.columns import SealedColumn
 from kernel.web import openapi
 from kernel.web.edge import HANDLERS, Edge
 from kernel.web.render import problem_response
@@ -103,7 +104,20 @@ STATE_TABLES: Final[dict[str, str]] = {
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
 
-__all__ = ["API", "DUE", "KINDS", "STATE_TABLES", "VERSION", "api_document", "create_app", "load_actor"]
+SEALED_COLUMNS: Final[tuple[SealedColumn, ...]] = ()
+"""Columns that hold sealed secrets: ``zhecai vault`` seals them anew under a new master key."""
+
+__all__ = [
+    "API",
+    "DUE",
+    "KINDS",
+    "SEALED_COLUMNS",
+    "STATE_TABLES",
+    "VERSION",
+    "api_document",
+    "create_app",
+    "load_actor",
+]
 
 DUE: Final[tuple[Job, ...]] = (auction_worker.run_due,)
 """What workers look for: each fires what is due and says how many."""

@@ -25,12 +25,13 @@ from portal.commands import (
     openapi,
     scenario,
     serve,
+    vault,
     verify,
     witness,
     worker,
 )
 
-COMMANDS = (demo, serve, worker, migrate, doctor, verify, witness, scenario, imports, ca, bench, openapi)
+COMMANDS = (demo, serve, worker, migrate, doctor, verify, vault, witness, scenario, imports, ca, bench, openapi)
 
 _AWAY = (ConnectionError, TimeoutError, socket.gaierror, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
 """An engine that the settings name does not answer, or does not let us in."""
