@@ -21,6 +21,7 @@ from kernel.db.database import Database
 from kernel.db.skew import Skew
 from kernel.live.halls import Halls
 from kernel.settings import Settings
+from kernel.timestamps.client import StampClient, client_of
 from kernel.transparency.log import TransparencyLog
 from kernel.vault.vault import Vault, vault_of
 
@@ -52,6 +53,8 @@ class Kernel:
     workshop: asyncio.Semaphore
     transparency: TransparencyLog
     vault: Vault
+    stamps: StampClient | None
+    """None: no time stamp authority is named."""
 
 
 LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
@@ -80,6 +83,9 @@ async def open_kernel(
         async def load(user_id: UUID) -> Actor | None:
             return await load_actor(db, user_id)
 
+        stamps = client_of(settings, clock)
+        if stamps is not None:
+            stack.push_async_callback(stamps.close)
         idle_s, absolute_s = settings.session_idle_s, settings.session_absolute_s
         kernel = Kernel(
             settings=settings,
@@ -97,6 +103,7 @@ async def open_kernel(
             workshop=asyncio.Semaphore(1),
             transparency=TransparencyLog(db, clock, settings),
             vault=vault_of(settings),
+            stamps=stamps,
         )
         parts: tuple[Bus | Halls | Committer | TransparencyLog, ...] = (bus, halls, *committers, kernel.transparency)
         for part in parts:

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_origin, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -21,10 +21,38 @@ from msgspec import Meta
 
 from crypto.log.notes import KeyKind, NoteKey
 from kernel.access.assurance import Assurance
+from kernel.allowances import (
+    BatchLength,
+    Bind,
+    BodyBytes,
+    BufferBytes,
+    DatabaseUrl,
+    Directory,
+    DrainSeconds,
+    FlushSeconds,
+    IdleSeconds,
+    Networks,
+    PoolSize,
+    Port,
+    Program,
+    PublicUrl,
+    QueueAge,
+    QueueLength,
+    RedisUrl,
+    SessionSeconds,
+    StepUpSeconds,
+    TimeoutSeconds,
+    TrustFile,
+    Urls,
+    WitnessCount,
+    WitnessList,
+    Workers,
+    Yes,
+    allowed,
+)
 
 _PREFIX: Final = "ZHECAI_"
 _OTHER_VARIABLES: Final = (f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_", f"{_PREFIX}BENCH_", f"{_PREFIX}UI_")
-_DAY_S: Final = 86_400
 _STEP_UP_S: Final = 15 * 60
 
 
@@ -61,80 +89,15 @@ class SettingsError(Exception):
         self.detail: Final = (zh, en)
 
 
-def _allowed(zh: str, en: str) -> Meta:
-    return Meta(extra={"allowed": (zh, en)})
-
-
-Port = Annotated[
-    int, Meta(ge=0, le=65_535), _allowed("0 至 65535，0 表示任意空闲端口", "0 to 65535, 0 for any free port")
-]
-Workers = Annotated[int, Meta(ge=1, le=64), _allowed("1 至 64", "1 to 64")]
-IdleSeconds = Annotated[int, Meta(ge=60, le=_DAY_S), _allowed("60 至 86400 秒", "60 to 86400 seconds")]
-SessionSeconds = Annotated[
-    int,
-    Meta(ge=300, le=7 * _DAY_S),
-    _allowed("300 至 604800 秒，且不小于 session_idle_s", "300 to 604800 seconds, not below session_idle_s"),
-]
 AssuranceLevel = Annotated[
     Assurance | None,
-    _allowed(
+    allowed(
         "password（仅限演示环境）、second-factor、certificate",
         "password (in a demonstration only), second-factor, certificate",
     ),
 ]
-StepUpSeconds = Annotated[
-    Annotated[int, Meta(ge=60, le=_DAY_S)] | None, _allowed("60 至 86400 秒", "60 to 86400 seconds")
-]
-BodyBytes = Annotated[int, Meta(ge=1024, le=1 << 30), _allowed("1024 至 1073741824 字节", "1024 to 1073741824 bytes")]
-BufferBytes = Annotated[int, Meta(ge=4096, le=1 << 26), _allowed("4096 至 67108864 字节", "4096 to 67108864 bytes")]
-QueueLength = Annotated[int, Meta(ge=16, le=1_000_000), _allowed("16 至 1000000 条", "16 to 1000000 commands")]
-BatchLength = Annotated[
-    int,
-    Meta(ge=1, le=4096),
-    _allowed("1 至 4096 条，且不大于 queue_len_max", "1 to 4096 commands, not above queue_len_max"),
-]
-QueueAge = Annotated[float, Meta(ge=0.05, le=60), _allowed("0.05 至 60 秒", "0.05 to 60 seconds")]
-DrainSeconds = Annotated[float, Meta(ge=0, le=10), _allowed("0 至 10 秒", "0 to 10 seconds")]
-FlushSeconds = Annotated[float, Meta(ge=0, le=1), _allowed("0 至 1 秒", "0 to 1 second")]
-PoolSize = Annotated[int, Meta(ge=2, le=100), _allowed("2 至 100 个连接", "2 to 100 connections")]
-Yes = Annotated[bool, _allowed("true 或 false", "true or false")]
-Level = Annotated[LogLevel, _allowed("debug、info、warning、error", "debug, info, warning, error")]
-Format = Annotated[LogFormat, _allowed("json、console、auto", "json, console, auto")]
-DatabaseUrl = Annotated[
-    str | None,
-    _allowed(
-        "postgresql://用户:口令@主机[:端口][,主机…]/库名，留空则使用内嵌数据库",
-        "postgresql://user:password@host[:port][,host...]/database, empty for the embedded one",
-    ),
-]
-RedisUrl = Annotated[
-    str | None,
-    _allowed(
-        "redis://、rediss:// 或 unix:// 地址，留空则使用内嵌服务",
-        "a redis://, rediss:// or unix:// address, empty for the embedded one",
-    ),
-]
-PublicUrl = Annotated[str | None, _allowed("http(s)://主机[:端口]，不含路径", "http(s)://host[:port] without a path")]
-Bind = Annotated[str, _allowed("本机的一个 IP 地址或主机名", "an IP address or name of this machine")]
-Directory = Annotated[Path, _allowed("目录的路径", "the path of a directory")]
-Program = Annotated[Path | None, _allowed("路径", "a path")]
-Networks = Annotated[
-    tuple[str, ...], _allowed("以逗号分隔的 IP 地址或网段", "IP addresses or networks, separated by commas")
-]
-
-
-WitnessList = Annotated[
-    tuple[str, ...],
-    _allowed(
-        "以逗号分隔的见证方，每个为 http(s) 地址、空格、公钥（name+id+key）",
-        "witnesses separated by commas, each an http(s) address, a space and its key (name+id+key)",
-    ),
-]
-WitnessCount = Annotated[
-    int,
-    Meta(ge=0, le=16),
-    _allowed("0 至 16，且不大于 witnesses 的个数", "0 to 16, not above the number of witnesses"),
-]
+Level = Annotated[LogLevel, allowed("debug、info、warning、error", "debug, info, warning, error")]
+Format = Annotated[LogFormat, allowed("json、console、auto", "json, console, auto")]
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -155,6 +118,12 @@ class Settings(msgspec.Struct, frozen=True):
     """Program of the embedded Redis; None: look for one."""
     vault_key_file: Program = None
     """Master keys of secrets at rest; None: ``vault.key`` in the data directory, made when it is first needed."""
+    tsa_url: Urls = ()
+    """Time stamp authorities (RFC 3161), asked in this order; none: nothing is stamped."""
+    tsa_trust: TrustFile = None
+    """PEM file of whom to believe about time: roots, or authorities themselves; needed with ``tsa_url``."""
+    tsa_timeout_s: TimeoutSeconds = 5.0
+    """How long one authority may take."""
     order_limits: Program = None
     """Table of the limits on direct orders; None: the unverified sample that ships."""
     bind: Bind = "127.0.0.1"
@@ -371,7 +340,7 @@ def _converted(place: _Place, value: object) -> object:
     kind = typed.__origin__
     if text and kind is bool:
         return _YES_AND_NO[str(value).lower()] if str(value).lower() in _YES_AND_NO else _refuse(value)
-    if text and place.name in {"trusted_proxies", "witnesses"}:
+    if text and get_origin(kind) is tuple:
         value = [part.strip() for part in str(value).split(",") if part.strip()]
     if text and kind in (LogLevel, LogFormat):
         value = str(value).lower()
@@ -439,6 +408,14 @@ def _witnesses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _urls(parts: tuple[str, ...]) -> tuple[str, ...]:
+    for part in parts:
+        parsed = urlsplit(part)
+        if parsed.scheme not in {"http", "https"} or not parsed.hostname:
+            _refuse("address")
+    return parts
+
+
 _YES_AND_NO: Final = {
     "true": True,
     "1": True,
@@ -457,6 +434,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     "bind": _bind,
     "trusted_proxies": _networks,
     "witnesses": _witnesses,
+    "tsa_url": _urls,
 }
 
 
@@ -465,7 +443,9 @@ _GOES_WITH: Final = {
     "batch_len_max": "queue_len_max",
     "witnesses_required": "witnesses",
     "assurance": "demo",
+    "tsa_trust": "tsa_url",
 }
+"""Settings that are checked against another one."""
 
 
 def _check_together(settings: Settings, file: Path | None) -> None:
@@ -474,6 +454,7 @@ def _check_together(settings: Settings, file: Path | None) -> None:
         ("batch_len_max", settings.batch_len_max <= settings.queue_len_max),
         ("assurance", settings.demo or settings.assurance is not Assurance.PASSWORD),
         ("witnesses_required", settings.witnesses_required <= len(settings.witnesses)),
+        ("tsa_trust", settings.tsa_trust is not None or not settings.tsa_url),
     ):
         if not good:
             other = _GOES_WITH[name]

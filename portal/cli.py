@@ -21,17 +21,35 @@ from portal.commands import (
     demo,
     doctor,
     imports,
+    keys,
     migrate,
     openapi,
     scenario,
     serve,
+    tsa,
     vault,
     verify,
     witness,
     worker,
 )
 
-COMMANDS = (demo, serve, worker, migrate, doctor, verify, vault, witness, scenario, imports, ca, bench, openapi)
+COMMANDS = (
+    demo,
+    serve,
+    worker,
+    migrate,
+    doctor,
+    verify,
+    keys,
+    tsa,
+    vault,
+    witness,
+    scenario,
+    imports,
+    ca,
+    bench,
+    openapi,
+)
 
 _AWAY = (ConnectionError, TimeoutError, socket.gaierror, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError)
 """An engine that the settings name does not answer, or does not let us in."""

@@ -186,7 +186,8 @@ def _extensions(body: _Body, issuer_spki: bytes) -> Iterable[x509.Extension]:
         "authority_key_identifier", x509.AuthorityKeyIdentifier({"key_identifier": _key_identifier(issuer_spki)})
     )
     if terms.extended:
-        yield _extension("extended_key_usage", x509.ExtKeyUsageSyntax(list(terms.extended)))
+        alone = terms.extended == ("time_stamping",)  # RFC 3161, 2.3: then it must be critical
+        yield _extension("extended_key_usage", x509.ExtKeyUsageSyntax(list(terms.extended)), critical=alone)
     if body.dns_names:
         names = [x509.GeneralName(name="dns_name", value=one) for one in body.dns_names]
         yield _extension("subject_alt_name", x509.GeneralNames(names))

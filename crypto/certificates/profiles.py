@@ -15,6 +15,8 @@ class Profile(StrEnum):
     SUPPLIER = "supplier"  # 供应商
     STAFF = "staff"  # 采购人、代理机构等单位的经办人员
     SERVICE = "service"  # 系统、设备
+    TIME_STAMPING = "time-stamping"  # 时间戳服务
+    SEAL = "seal"  # 平台电子印章
 
 
 @dataclass(frozen=True)
@@ -46,5 +48,7 @@ TERMS: Final[dict[Profile, Terms]] = {
     Profile.SUPPLIER: Terms(365, _SIGNS, _PERSON),
     Profile.STAFF: Terms(365, _SIGNS, _PERSON),
     Profile.SERVICE: Terms(365, _SIGNS, ("server_auth", "client_auth")),
+    Profile.TIME_STAMPING: Terms(1826, frozenset({"digital_signature"}), ("time_stamping",)),
+    Profile.SEAL: Terms(1096, _SIGNS, ("email_protection",)),
 }
 """Terms by profile; a person's certificate signs documents (PAdES asks for ``nonRepudiation``) and logs in."""

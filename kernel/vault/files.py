@@ -38,6 +38,9 @@ class SealedFiles:
         """Seal ``secret`` and put it on disk; after a crash the file is the old one or the new one."""
         self._put(name, self._vault.seal(_purpose(name), secret))
 
+    def remove(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
     def names(self) -> list[str]:
         return sorted(path.name.removesuffix(_ENDING) for path in self.folder.glob(f"*{_ENDING}"))
 

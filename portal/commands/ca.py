@@ -25,7 +25,7 @@ from portal.commands.options import Parsers, command, common, settings_of
 from registries.organisations.rules import is_credit_code
 
 _KEYS: Final = {"p256": "ecdsa-p256-sha256", "rsa": "rsa-pkcs1v15-sha256", "sm2": "sm2-sm3"}
-_PROFILES: Final = tuple(one.value for one in (Profile.OFFICER, Profile.SUPPLIER, Profile.STAFF, Profile.SERVICE))
+_PROFILES: Final = tuple(one.value for one in Profile if one not in (Profile.ROOT, Profile.ISSUING))
 _FAILED: Final = 1
 
 _Options = Callable[[argparse.ArgumentParser], None]

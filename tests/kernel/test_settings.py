@@ -220,10 +220,18 @@ def test_the_data_is_found_again_from_wherever_the_service_is_started() -> None:
     assert default_data_dir({}).is_absolute()
 
 
+def test_authorities_of_time_go_with_a_trust(tmp_path: Path) -> None:
+    urls = {"ZHECAI_TSA_URL": "https://tsa.example.org/, http://127.0.0.1:8421"}
+    assert "tsa_trust" in refusal(urls)[1]
+    settings = load_settings(HOME | urls | {"ZHECAI_TSA_TRUST": str(tmp_path)})
+    assert settings.tsa_url == ("https://tsa.example.org/", "http://127.0.0.1:8421")
+    assert "ZHECAI_TSA_URL" in refusal({"ZHECAI_TSA_URL": "ftp://tsa.example.org"})[1]
+
+
 def test_every_setting_says_what_it_allows() -> None:
     assert set(NAMES) == set(Settings.__struct_fields__) - {"sources"}
     # any word is a path
-    paths = {"data_dir", "pg_bindir", "redis_bin", "order_limits", "log_key", "blob_dir", "vault_key_file"}
+    paths = {"data_dir", "pg_bindir", "redis_bin", "order_limits", "log_key", "blob_dir", "vault_key_file", "tsa_trust"}
     for name in set(NAMES) - paths:
         _, en = refusal({}, given={name: "\x00 nonsense \x00"})
         assert "allowed" in en

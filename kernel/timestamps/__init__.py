@@ -1,0 +1,1 @@
+"""Time stamps at work: a client for authorities by address, and the authority that ``zhecai tsa`` runs."""
