@@ -39,6 +39,7 @@ from market.limits import service as limits
 from market.limits.service import SPENDING
 from market.orders import api as orders
 from market.orders.service import ORDER
+from market.records import api as records
 from portal.pages import Pages
 from portal.system import system_routes
 from portal.worker import Job
@@ -64,6 +65,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *offers.ROUTES,
     *orders.ROUTES,
     *auctions.ROUTES,
+    *records.ROUTES,
     auction_hall.HALL,
     *transparency.ROUTES,
 )

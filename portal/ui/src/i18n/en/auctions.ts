@@ -113,6 +113,7 @@ export default {
     fingerprint: "Fingerprint",
     detail: "Content",
     cut: "The record is very long; only the first {n} entries are shown.",
+    pdf: "Download PDF",
     print: "Print",
     file: "auction-record",
     closesAt: "Closes",

@@ -114,6 +114,7 @@ export default {
     detail: "内容",
     cut: "记录很长，这里只显示前 {n} 条。",
     print: "打印",
+    pdf: "下载 PDF",
     file: "竞价记录",
     closesAt: "截止时间",
     stage: "状态",

@@ -1,0 +1,1 @@
+"""Records of procedures as documents (竞价记录等文书)."""
