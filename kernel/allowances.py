@@ -1,11 +1,22 @@
 """What each kind of setting allows, in words for the operator as well."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 from msgspec import Meta
 
 _DAY_S: Final = 86_400
+
+
+class TlsMode(StrEnum):
+    """Whether the service speaks TLS itself."""
+
+    AUTO = "auto"
+    """Yes, unless only this machine reaches it or it is a demonstration."""
+    ON = "on"
+    OFF = "off"
+    """For a proxy that ends TLS and reaches the service over a network that is trusted."""
 
 
 def allowed(zh: str, en: str) -> Meta:
@@ -37,6 +48,11 @@ QueueAge = Annotated[float, Meta(ge=0.05, le=60), allowed("0.05 至 60 秒", "0.
 DrainSeconds = Annotated[float, Meta(ge=0, le=10), allowed("0 至 10 秒", "0 to 10 seconds")]
 FlushSeconds = Annotated[float, Meta(ge=0, le=1), allowed("0 至 1 秒", "0 to 1 second")]
 PoolSize = Annotated[int, Meta(ge=2, le=100), allowed("2 至 100 个连接", "2 to 100 connections")]
+Tls = Annotated[TlsMode, allowed("auto、on、off", "auto, on, off")]
+CertificateFile = Annotated[
+    Path | None,
+    allowed("PEM 文件的路径，tls_cert 与 tls_key 须同时配置", "a PEM file; tls_cert and tls_key go together"),
+]
 Yes = Annotated[bool, allowed("true 或 false", "true or false")]
 DatabaseUrl = Annotated[
     str | None,

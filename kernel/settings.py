@@ -26,6 +26,7 @@ from kernel.allowances import (
     Bind,
     BodyBytes,
     BufferBytes,
+    CertificateFile,
     DatabaseUrl,
     Directory,
     DrainSeconds,
@@ -42,6 +43,8 @@ from kernel.allowances import (
     SessionSeconds,
     StepUpSeconds,
     TimeoutSeconds,
+    Tls,
+    TlsMode,
     TrustFile,
     Urls,
     WitnessCount,
@@ -128,6 +131,11 @@ class Settings(msgspec.Struct, frozen=True):
     """Table of the limits on direct orders; None: the unverified sample that ships."""
     bind: Bind = "127.0.0.1"
     port: Port = 8420
+    tls: Tls = TlsMode.AUTO
+    """Whether the service speaks TLS itself; ``auto``: unless bound to loopback, and not for a demonstration."""
+    tls_cert: CertificateFile = None
+    """Certificate of the web site, then those above it; None: that of ``zhecai keys``, made for a trial if need be."""
+    tls_key: CertificateFile = None
     public_url: PublicUrl = None
     """How browsers reach the service, when through a proxy; None: as they ask."""
     trusted_proxies: Networks = ()
@@ -342,7 +350,7 @@ def _converted(place: _Place, value: object) -> object:
         return _YES_AND_NO[str(value).lower()] if str(value).lower() in _YES_AND_NO else _refuse(value)
     if text and get_origin(kind) is tuple:
         value = [part.strip() for part in str(value).split(",") if part.strip()]
-    if text and kind in (LogLevel, LogFormat):
+    if text and kind in (LogLevel, LogFormat, TlsMode):
         value = str(value).lower()
     if kind in (Path, Path | None):
         return Path(msgspec.convert(value, Annotated[str, Meta(min_length=1)])).expanduser()
@@ -444,6 +452,7 @@ _GOES_WITH: Final = {
     "witnesses_required": "witnesses",
     "assurance": "demo",
     "tsa_trust": "tsa_url",
+    "tls_key": "tls_cert",
 }
 """Settings that are checked against another one."""
 
@@ -454,6 +463,7 @@ def _check_together(settings: Settings, file: Path | None) -> None:
         ("batch_len_max", settings.batch_len_max <= settings.queue_len_max),
         ("assurance", settings.demo or settings.assurance is not Assurance.PASSWORD),
         ("witnesses_required", settings.witnesses_required <= len(settings.witnesses)),
+        ("tls_key", (settings.tls_key is None) == (settings.tls_cert is None)),
         ("tsa_trust", settings.tsa_trust is not None or not settings.tsa_url),
     ):
         if not good:

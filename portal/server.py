@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -25,6 +26,7 @@ from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import DUE, create_app, load_actor
 from portal.migrate import migrate
+from portal.tls import speaks_tls, tls_context
 from portal.worker import working
 
 BACKLOG: Final = 4096
@@ -134,6 +136,8 @@ async def _serve_with(
     stop: asyncio.Event,
     ready: Callable[[Kernel, str], Any] | None,
 ) -> None:
+    if speaks_tls(settings):
+        tls_context(settings, SystemClock())  # whatever is wrong with it is said before anything runs
     if settings.workers > 1:
         await _serve_processes(settings, listener, addresses, stop)
         return
@@ -203,7 +207,8 @@ def url_of(settings: Settings, listener: socket.socket) -> str:
     """Say how a browser on this machine reaches the service."""
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - only shown
-    return settings.public_url or f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+    scheme = "https" if speaks_tls(settings) else "http"
+    return settings.public_url or f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 def stop_event() -> asyncio.Event:
@@ -225,6 +230,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return result
 
 
+def _context(settings: Settings) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
+    context = tls_context(settings, SystemClock())
+    return lambda _config, _default: context
+
+
 def _config(kernel: Kernel, app: ASGIApp) -> uvicorn.Config:
     settings = kernel.settings
     return uvicorn.Config(
@@ -239,6 +249,7 @@ def _config(kernel: Kernel, app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         proxy_headers=bool(settings.trusted_proxies),
+        ssl_context_factory=_context(settings) if speaks_tls(settings) else None,
         forwarded_allow_ips=list(settings.trusted_proxies) or None,
     )
 

@@ -6,6 +6,7 @@ is adopted, so renewal has no gap: ``request``, have it issued, ``adopt``, start
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -110,13 +111,15 @@ class Identities:
                 return self._adopted(service, Identity(key, first, tuple(chain)))
         raise KeyUnusableError(f"the certificate is for no key of the service {service}")
 
-    def make_trial(self, at: datetime, *, name: str, hosts: tuple[str, ...]) -> None:
+    def make_trial(
+        self, at: datetime, *, name: str, hosts: tuple[str, ...], services: Iterable[Service] = Service
+    ) -> None:
         """
-        Give every service without an identity one, from an authority that is made for the purpose and forgotten.
+        Give each of ``services`` that has no identity one, of an authority that is made for it and forgotten.
 
         Nobody can issue anything in its name afterwards. For trials: outside nobody trusts it.
         """
-        missing = [service for service in Service if self.load(service) is None]
+        missing = [service for service in services if self.load(service) is None]
         if not missing:
             return
         root = new_root(Subject(f"{name} 试用根证书"), signatures.generate(KEY_ALGORITHM), at=at)

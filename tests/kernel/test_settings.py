@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel.allowances import TlsMode
 from kernel.settings import (
     NAMES,
     LogFormat,
@@ -228,10 +229,19 @@ def test_authorities_of_time_go_with_a_trust(tmp_path: Path) -> None:
     assert "ZHECAI_TSA_URL" in refusal({"ZHECAI_TSA_URL": "ftp://tsa.example.org"})[1]
 
 
+def test_a_certificate_of_the_site_goes_with_its_key(tmp_path: Path) -> None:
+    path = str(tmp_path)
+    assert "tls_key" in refusal({"ZHECAI_TLS_CERT": path})[1]
+    assert "tls_key" in refusal({"ZHECAI_TLS_KEY": path})[1]
+    assert load_settings(HOME | {"ZHECAI_TLS_CERT": path, "ZHECAI_TLS_KEY": path}).tls is TlsMode.AUTO
+    assert load_settings(HOME | {"ZHECAI_TLS": "OFF"}).tls is TlsMode.OFF
+
+
 def test_every_setting_says_what_it_allows() -> None:
     assert set(NAMES) == set(Settings.__struct_fields__) - {"sources"}
     # any word is a path
-    paths = {"data_dir", "pg_bindir", "redis_bin", "order_limits", "log_key", "blob_dir", "vault_key_file", "tsa_trust"}
+    paths = {"data_dir", "pg_bindir", "redis_bin", "order_limits", "log_key", "blob_dir", "vault_key_file"}
+    paths |= {"tsa_trust", "tls_cert", "tls_key"}
     for name in set(NAMES) - paths:
         _, en = refusal({}, given={name: "\x00 nonsense \x00"})
         assert "allowed" in en
