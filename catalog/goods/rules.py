@@ -6,6 +6,7 @@ after it was stopped, and a changed row revises the product it made. The columns
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,7 @@ from catalog.agreements.rules import Agreement, Package
 from catalog.classification.rules import is_code, subtree_prefix
 from catalog.definitions.rules import Definition, Fault, Value, read_value
 from catalog.offers import rules as offers
+from catalog.pictures.rules import is_digest
 from catalog.products import rules as products
 from catalog.products.rules import Details
 from kernel.money import parse_yuan
@@ -43,7 +45,14 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "quota": ("数量", "供货数量"),
     "pictures": ("图片",),
 }
-"""Our column names and what else we take for them; prices in yuan, pictures as SHA-256 parted by spaces."""
+"""
+Our column names and what else we take for them.
+
+Prices in yuan. Pictures are parted by spaces or semicolons: names of files that are given along, or the SHA-256 of
+pictures that were sent in before. A row without pictures leaves those of its product as they are.
+"""
+
+_PARTED: Final = re.compile(r"[\s;；]+")
 
 _ABOUT_PRICES: Final = frozenset(
     {
@@ -170,7 +179,7 @@ def read_row(cells: Mapping[str, str], known: Known, definition: Definition | No
         category_code=code,
         category_name=known.names.get(code, ""),
         attributes=attributes,
-        pictures=tuple(cells.get("pictures", "").lower().split()),
+        pictures=picture_names(cells),
         market_price_fen=prices["market_price"],
         name=name,
         unit=unit,
@@ -186,6 +195,12 @@ def read_row(cells: Mapping[str, str], known: Known, definition: Definition | No
         return tuple(faults)
     price = prices["price"] if prices["price"] is not None else prices["agreement_price"]
     return Draft(details, None if price is None else Offered(prices["agreement_price"], price, quota))
+
+
+def picture_names(cells: Mapping[str, str]) -> tuple[str, ...]:
+    """List the pictures that a row names, in order; a digest in lower case."""
+    names = [name for name in _PARTED.split(cells.get("pictures", "")) if name]
+    return tuple(name.lower() if is_digest(name.lower()) else name for name in names)
 
 
 def key_of(draft: Draft) -> str:
@@ -235,12 +250,15 @@ def decide_row(
     With a ``deal`` every row must have a price; without one offers are left alone. The product and its offer
     change together or not at all.
     """
+    details = draft.details
+    if product is not None and not details.pictures:
+        details = msgspec.structs.replace(details, pictures=product.pictures)
     if product is None:
         made: products.Event | products.Refusal | tuple[Fault, ...] = products.decide_create(
-            None, product_id, draft.details, definition
+            None, product_id, details, definition
         )
     else:
-        made = products.decide_revise(product, draft.details, definition)
+        made = products.decide_revise(product, details, definition)
     if isinstance(made, tuple):
         return made
     if isinstance(made, products.Refusal) and made is not products.Refusal.NOTHING_CHANGES:

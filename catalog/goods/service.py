@@ -35,12 +35,15 @@ from catalog.goods.rules import (
     decide_row,
     digest_of,
     key_of,
+    picture_names,
     product_id_of,
     read_row,
     unique_codes,
 )
 from catalog.offers.rules import QUOTA_MAX, offer_id_of
 from catalog.offers.service import OFFER
+from catalog.pictures.service import Files, picture_of
+from catalog.products.rules import PICTURES_MAX
 from catalog.products.service import PRODUCT, faulty
 from kernel.access.actors import Actor
 from kernel.commit.command import Command, Decided, Happened, States
@@ -71,7 +74,8 @@ class GoodsOptions(msgspec.Struct, frozen=True):
 
     ``category`` is the code for rows whose category is not known, ``mapping`` maps the file's own words to
     codes. With ``agreement`` (its number) and ``supplier`` (its credit code) every row becomes an offer too;
-    ``package`` names one, otherwise the narrowest fitting package is taken.
+    ``package`` names one, otherwise the narrowest fitting package is taken. ``pictures`` is a directory or a ZIP
+    archive with the picture files that rows name.
     """
 
     edition: str = classification.EDITION
@@ -82,6 +86,7 @@ class GoodsOptions(msgspec.Struct, frozen=True):
     package: int | None = None
     quota: int = QUOTA_DEFAULT
     dry_run: bool = False
+    pictures: Path | None = None
 
 
 class RejectedRow(msgspec.Struct, frozen=True):
@@ -129,6 +134,7 @@ class _Setting(NamedTuple):
     supplier_id: UUID | None
     agreement_id: UUID | None
     options: GoodsOptions
+    files: Files | None
 
 
 class _Tally:
@@ -182,7 +188,8 @@ async def import_goods(
     done = 0
     while rows := await asyncio.to_thread(lambda: list(islice(source, SLICE_ROWS))):
         drafts = []
-        for row in rows:
+        for found in rows:
+            row = await _pictured(kernel, actor, found, setting)
             read = _read(row, setting)
             if isinstance(read, Draft):
                 if tally.first(row.line, read):
@@ -226,7 +233,21 @@ async def _setting(kernel: Kernel, options: GoodsOptions) -> _Setting:
         supplier_id = (await organisations.by_credit_code(kernel, options.supplier)).organisation_id
     known = Known(options.edition, names, unique_codes(names), options.mapping, options.category)
     definitions = await definitions_of(kernel, options.edition)
-    return _Setting(known, parents, definitions, options.supplier, supplier_id, agreement_id, options)
+    files = await asyncio.to_thread(Files, options.pictures) if options.pictures else None
+    return _Setting(known, parents, definitions, options.supplier, supplier_id, agreement_id, options, files)
+
+
+async def _pictured(kernel: Kernel, actor: Actor, row: _Row, setting: _Setting) -> _Row:
+    """Put the digests of a row's pictures in the place of their names; pictures belong to the supplier who offers."""
+    digests: list[str] = []
+    owner = msgspec.structs.replace(actor, organisation_id=setting.supplier_id or actor.organisation_id)
+    for name in picture_names(row.cells)[: PICTURES_MAX + 1]:
+        keep = not setting.options.dry_run
+        found = await picture_of(kernel, owner, name, setting.files, at=kernel.clock.now(), keep=keep)
+        if isinstance(found, Fault):
+            return row._replace(fault=found)
+        digests.append(found)
+    return row._replace(cells={**row.cells, "pictures": " ".join(digests)}) if digests else row
 
 
 def _read(row: _Row, setting: _Setting) -> Draft | Sequence[Fault]:

@@ -7,6 +7,7 @@ their digests. A picture is never changed and never deleted: an order freezes th
 One file sent in by two organisations is two pictures, so that each can take its own away from a product.
 """
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -16,6 +17,7 @@ import msgspec
 
 _NAMESPACE: Final = UUID("5f7a2a5c-63c6-5f0b-9a70-6f1f2d7c5f10")
 """Fixed for ever: a picture's identifier is derived from who sent what in."""
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Refusal(StrEnum):
@@ -57,6 +59,11 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 Event = Stored
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a SHA-256 in hex, as pictures are named by."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def picture_id_of(organisation_id: UUID | None, source: str) -> UUID:

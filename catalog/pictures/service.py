@@ -4,22 +4,36 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile, ZipFile
 
 import msgspec
 import structlog
 
+from catalog.definitions.rules import Fault
 from catalog.pictures import queries
 from catalog.pictures.queries import PICTURE, PictureRow
-from catalog.pictures.rules import Refusal, Stored, decide_store, picture_id_of
+from catalog.pictures.rules import Refusal, Stored, decide_store, is_digest, picture_id_of
 from kernel.access.actors import Actor
 from kernel.blobs.store import BlobMissingError, BlobTamperedError
 from kernel.commit.command import Command, Decided, Happened, Key, States
-from kernel.pictures import TEXTS, Fault, cleaned
+from kernel.pictures import BYTES_MAX, TEXTS, cleaned
+from kernel.pictures import Fault as Unfit
 from kernel.problems import Invalid, NotFound
 from kernel.runtime import Kernel
 
-__all__ = ["PICTURE", "Kept", "PictureRow", "known", "read_picture", "read_thumbnail", "store_picture"]
+__all__ = [
+    "PICTURE",
+    "Files",
+    "Kept",
+    "PictureRow",
+    "known",
+    "picture_of",
+    "read_picture",
+    "read_thumbnail",
+    "store_picture",
+]
 
 log: Final = structlog.get_logger()
 
@@ -60,7 +74,7 @@ async def store_picture(
         return Kept(before.digest, before.width, before.height)
     async with kernel.workshop:
         picture = await asyncio.to_thread(cleaned, content)
-    if isinstance(picture, Fault):
+    if isinstance(picture, Unfit):
         raise Invalid(*TEXTS[picture], field="body", reason=picture.value)
     digest = await kernel.blobs.put(picture.content)
     thumbnail = await kernel.blobs.put(picture.thumbnail)
@@ -85,6 +99,70 @@ async def store_picture(
         return Decided(Kept(digest, picture.width, picture.height), [Happened(ref, decision)])
 
     return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, Kept))
+
+
+class Files:
+    """Pictures by the names of their files, in a directory or a ZIP archive; raises ``Invalid`` for anything else."""
+
+    def __init__(self, place: Path) -> None:
+        self._root: Final = place.resolve()
+        self._archive: ZipFile | None = None
+        if not place.is_dir():
+            try:
+                self._archive = ZipFile(place)
+            except (OSError, BadZipFile) as error:
+                raise Invalid(
+                    f"图片须放在目录或 ZIP 文件中：{place} 无法读取",
+                    f"Pictures come in a directory or a ZIP archive: {place} cannot be read",
+                    field="pictures",
+                ) from error
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file, one byte more than is taken at most; ``None`` when there is none of that name inside."""
+        try:
+            if self._archive is not None:
+                with self._archive.open(name) as file:
+                    return file.read(BYTES_MAX + 1)
+            path = (self._root / name).resolve()
+            if not path.is_relative_to(self._root):  # neither ../ nor a link leads out
+                return None
+            with path.open("rb") as file:
+                return file.read(BYTES_MAX + 1)
+        except (OSError, KeyError, ValueError, BadZipFile, RuntimeError, NotImplementedError):
+            return None  # absent, damaged, encrypted, or compressed in a way that nobody can read
+
+
+async def picture_of(  # noqa: PLR0911  one return for each way that a picture is named
+    kernel: Kernel, actor: Actor, name: str, files: Files | None, *, at: datetime, keep: bool
+) -> str | Fault:
+    """
+    Find the picture that an import names: one sent in before by its SHA-256, or a file given along; give its digest.
+
+    ``keep`` is false for a dry run: the picture is cleaned and judged, and nothing is written. Addresses are not
+    fetched: what stands there tomorrow nobody knows, and the server asks nobody outside.
+    """
+    if is_digest(name):
+        found = await known(kernel, [name])
+        return name if found else Fault("pictures", f"没有图片 {name}，请先上传", f"No picture {name} was sent in")
+    if "://" in name:
+        return Fault(
+            "pictures",
+            f"不读取外部图片地址 {name}，请随文件提供图片（--pictures）",
+            f"The address {name} is not fetched; give the picture along with the file (--pictures)",
+        )
+    content = await asyncio.to_thread(files.read, name) if files else None
+    if content is None:
+        return Fault("pictures", f"找不到图片文件 {name}", f"There is no picture file {name}")
+    try:
+        if keep:
+            return (await store_picture(kernel, actor, content, at=at)).digest
+    except Invalid as error:
+        return Fault("pictures", f"{name}：{error.detail[0]}", f"{name}: {error.detail[1]}")
+    picture = await asyncio.to_thread(cleaned, content)
+    if isinstance(picture, Unfit):
+        zh, en = TEXTS[picture]
+        return Fault("pictures", f"{name}：{zh}", f"{name}: {en}")
+    return hashlib.sha256(picture.content).hexdigest()
 
 
 async def read_picture(kernel: Kernel, digest: str) -> bytes:

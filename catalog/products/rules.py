@@ -10,7 +10,6 @@ digit, and every two neighbours become one signed 32-bit number. Measured agains
 segmentation and full-text engines in ``docs/adr/0022-search-grams.md``.
 """
 
-import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -22,13 +21,13 @@ from uuid import UUID
 import msgspec
 
 from catalog.definitions.rules import Definition, Fault, Value, check_values
+from catalog.pictures.rules import is_digest
 from kernel.money import FEN_MAX
 
 PICTURES_MAX: Final = 10
 WORD_LENGTH_MAX: Final = 16
 """Characters of the longest catalogue word that a query is split at."""
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _BMP_MAX: Final = 0xFFFF
 _REPLACEMENT: Final = 0xFFFD
 _LENGTHS: Final = {"name": 200, "brand": 100, "model": 100, "unit": 20, "number": 100, "description": 4000}
@@ -179,7 +178,7 @@ def faults_of(details: Details, definition: Definition | None) -> tuple[Fault, .
     ]
     if details.market_price_fen is not None and not 0 < details.market_price_fen <= FEN_MAX:
         faults.append(Fault("market_price_fen", "市场价须大于零", "The market price must be above zero"))
-    if len(details.pictures) > PICTURES_MAX or not all(_SHA256.fullmatch(picture) for picture in details.pictures):
+    if len(details.pictures) > PICTURES_MAX or not all(map(is_digest, details.pictures)):
         faults.append(
             Fault("pictures", f"图片以SHA-256引用，最多{PICTURES_MAX}张", f"At most {PICTURES_MAX} SHA-256 references")
         )

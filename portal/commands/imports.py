@@ -27,6 +27,7 @@ def add(parsers: Parsers) -> None:
         "import",
         "Import the official classification, or goods. A stopped import is started again; nothing is taken twice.",
         "zhecai import classification gpc-2022.json --dry-run",
+        "zhecai import goods goods.csv --pictures pictures.zip",
         "zhecai import goods goods.xlsx --agreement KJ-XXH-2026-01 --supplier 91330106MA9901012G",
     )
     what = found.add_subparsers(dest="what", required=True, metavar="WHAT")
@@ -44,6 +45,7 @@ def add(parsers: Parsers) -> None:
     goods.add_argument("--map", action="append", default=[], metavar="WORD=CODE", help="what a category's name means")
     goods.add_argument("--agreement", default="", metavar="NUMBER", help="offer every row under this agreement")
     goods.add_argument("--supplier", default="", metavar="CODE", help="credit code of the supplier who offers")
+    goods.add_argument("--pictures", type=Path, metavar="PLACE", help="directory or ZIP with the rows' pictures")
     goods.add_argument("--package", type=int, help="package of the agreement (default: the narrowest that fits)")
 
 
@@ -95,6 +97,7 @@ async def _goods(settings: Settings, arguments: argparse.Namespace) -> int:
         supplier=arguments.supplier,
         package=arguments.package,
         dry_run=arguments.dry_run,
+        pictures=arguments.pictures,
     )
     console = Console(stderr=True, highlight=False)
     bar = Bar(SpinnerColumn(), TextColumn("goods"), BarColumn(), MofNCompleteColumn(), console=console, transient=True)
