@@ -4,7 +4,8 @@ import argparse
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 from rich.console import Console
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from kernel.clock import SystemClock
 from kernel.db.database import Database, connections_max, room_of
 from kernel.db.skew import SKEW_S_MAX, Skew
-from kernel.engines.embedded import EmbeddedEngines
+from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import EngineError
 from kernel.settings import Settings
 from portal.app import VERSION
@@ -71,15 +72,26 @@ def _machine(settings: Settings) -> Iterator[Check]:
         yield True, "port", f"{settings.bind}:{settings.port} is free"
 
 
+@asynccontextmanager
+async def _addresses(settings: Settings) -> AsyncIterator[str]:
+    """Give the database's address: of the service that runs here if there is one, else of engines of our own."""
+    postgres, valkey = running(settings.data_dir)
+    if settings.database_url or not (postgres and postgres.url and valkey and valkey.url):
+        async with EmbeddedEngines(settings, SystemClock()) as engines:
+            yield engines.database_url
+    else:
+        yield postgres.url
+
+
 async def _engines(settings: Settings) -> list[Check]:
     found: list[Check] = []
     try:
-        async with EmbeddedEngines(settings, SystemClock()) as engines:
-            database = Database(engines.database_url, role=None)
+        async with _addresses(settings) as database_url:
+            database = Database(database_url, role=None)
             await database.open()
             try:
                 found.append((True, "database", str(await database.pool.fetchval("select version()"))))
-                revision = await current_revision(engines.database_url)
+                revision = await current_revision(database_url)
                 newest = newest_revision()
                 note = "" if revision == newest else f", newest is {newest} (applied at the next start)"
                 found.append((True, "schema", f"{revision or 'empty'}{note}"))

@@ -34,7 +34,7 @@ export default {
   agreementPrice: "Agreement price",
   marketPrice: "Market price",
   offers: "Offers",
-  offersOf: "{n} suppliers",
+  offersOf: "1 supplier | {n} suppliers",
   available: "Available",
   noOffer: "No offer to order",
   below: "{n}% below market",

@@ -21,6 +21,7 @@ export function useComparison(comparison: () => Comparison | undefined) {
     const found = comparison();
     if (!found) return [];
     const suppliers = (product: ProductDetail) => new Set(product.offers.map((offer) => offer.supplier_id)).size;
+    const offersOf = (n: number) => t("catalogue.offersOf", { n }, n);
     const features: Feature[] = [
       ["brand", t("catalogue.brandName"), (product) => product.brand],
       ["model", t("catalogue.model"), (product) => product.model],
@@ -31,7 +32,7 @@ export function useComparison(comparison: () => Comparison | undefined) {
         t("catalogue.marketPrice"),
         (product) => (product.market_price_fen === null ? "" : formatFen(product.market_price_fen)),
       ],
-      ["offers", t("catalogue.offers"), (product) => t("catalogue.offersOf", { n: suppliers(product) })],
+      ["offers", t("catalogue.offers"), (product) => offersOf(suppliers(product))],
       ...found.attributes.map<Feature>(({ attribute_id, name }) => [
         attribute_id,
         name,
