@@ -35,6 +35,7 @@ export default {
   unverified: "sample figures, not verified",
   checking: "Checking prices, quantities, limits and budget",
   fine: "Prices, quantities, limits and budget are in order",
+  fineSoFar: "Prices, quantities and limits are in order; the budget is checked once you choose a budget line",
   problems: "Deal with this first",
   splitNote: "This becomes {n} orders, one per supplier; all are placed or none.",
   submit: "Place order",

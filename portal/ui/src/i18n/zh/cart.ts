@@ -35,6 +35,7 @@ export default {
   unverified: "示例数值，未经核实",
   checking: "正在核对价格、库存、限额与预算",
   fine: "价格、数量、限额与预算均核对无误",
+  fineSoFar: "价格、数量与限额均核对无误，选择预算指标后核对预算",
   problems: "请先处理以下问题",
   splitNote: "将按供应商生成 {n} 个订单，全部成功或全部不成立。",
   submit: "提交订单",
