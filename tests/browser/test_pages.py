@@ -20,6 +20,7 @@ PAGES = [
     (None, "/catalogue/compare"),
     (None, "/agreements"),
     (None, "/agreements/{agreement}"),
+    (None, "/receipts"),
     (None, "/nowhere"),
     ("purchaser", "/"),
     ("purchaser", "/catalogue"),
@@ -37,6 +38,9 @@ PAGES = [
     ("supervisor", "/budget"),
     ("auditor", "/"),
     ("auditor", "/orders"),
+    ("auditor", "/log"),
+    ("auditor", "/log?kind=nothing.like.it"),
+    ("purchaser", "/log"),
     ("operator", "/"),
     ("operator", "/admin/access"),
 ]
@@ -48,6 +52,8 @@ ENGLISH = [
     ("purchaser", "/orders"),
     ("supplier1", "/offers"),
     ("supervisor", "/admin/access"),
+    ("auditor", "/log"),
+    (None, "/receipts"),
 ]
 
 

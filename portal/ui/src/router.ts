@@ -129,6 +129,18 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "accessTable", parent: "home", roles: [...OVERSEERS, "operator"] },
   },
   {
+    path: "/log",
+    name: "log",
+    component: () => import("./pages/log/LogPage.vue"),
+    meta: { title: "log", parent: "home", roles: ["auditor"] },
+  },
+  {
+    path: "/receipts",
+    name: "receipts",
+    component: () => import("./pages/log/ReceiptPage.vue"),
+    meta: { title: "receipts", parent: "home" },
+  },
+  {
     path: "/:anything(.*)*",
     name: "not-found",
     component: () => import("./pages/NotFoundPage.vue"),

@@ -190,6 +190,12 @@ def test_a_receipt_names_the_keys_it_is_by() -> None:
     assert a_receipt().keys == Keys(str(a_signer().key), str(signer().key))
 
 
+def test_the_pages_are_tested_with_the_receipt_that_these_tests_make() -> None:
+    kept = (SCRIPT.parents[1] / "portal" / "ui" / "tests" / "receipt.json").read_bytes()
+
+    assert msgspec.json.decode(kept, type=Receipt) == a_receipt(salted=True)
+
+
 # The script for outsiders, docs/verify_receipt.py: it shares no line with us.
 
 

@@ -18,6 +18,7 @@ type ItemOf<List> = List extends { items: readonly (infer Item)[] } ? Item : nev
 export type Actor = NonNullable<Answer<"/api/sessions/current", "get">["actor"]>;
 export type DemoAccount = ItemOf<Answer<"/api/demo-accounts", "get">>;
 export type AccessRule = ItemOf<Answer<"/api/access-table", "get">>;
+export type LogRow = ItemOf<Answer<"/api/log/entries", "get">>;
 export type Region = ItemOf<Answer<"/api/regions", "get">>;
 export type ProductRow = ItemOf<Answer<"/api/products", "get">>;
 export type Category = ItemOf<Answer<"/api/classification", "get">>;

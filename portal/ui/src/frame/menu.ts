@@ -10,6 +10,6 @@ export const MENUS: Readonly<Record<Role, readonly string[]>> = {
   signatory: ["home", "auctions", "orders", "offers", "catalogue", "agreements"],
   expert: ["home", "auctions", "catalogue", "agreements"],
   supervisor: ["home", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
-  auditor: ["home", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
+  auditor: ["home", "log", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
   operator: ["home", "catalogue", "auctions", "agreements", "access-table"],
 };

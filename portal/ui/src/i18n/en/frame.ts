@@ -19,6 +19,7 @@ export default {
   cartCount: "Cart, {n} products",
   lost: "The connection to the service is lost; retry {n} is under way. What you entered is kept.",
   expired: "Your session has ended. Log in again to go on.",
+  checkReceipt: "Check a receipt",
   footer: "Zhecai: an open source procurement trading system",
   licences: "Third-party licences",
   apiDocument: "API document",
@@ -36,6 +37,7 @@ export default {
     public: "Public",
   },
   nav: {
+    log: "Log",
     "access-table": "Access",
     home: "Home",
     catalogue: "Catalogue",
@@ -47,6 +49,8 @@ export default {
     cart: "Cart",
   },
   titles: {
+    log: "Transparency log",
+    receipts: "Check a receipt",
     accessTable: "Access table",
     home: "Home",
     login: "Log in",

@@ -8,6 +8,7 @@ import catalogue from "./catalogue.ts";
 import common from "./common.ts";
 import frame from "./frame.ts";
 import home from "./home.ts";
+import log from "./log.ts";
 import offers from "./offers.ts";
 import orders from "./orders.ts";
 import pictures from "./pictures.ts";
@@ -23,6 +24,7 @@ export default {
   common,
   frame,
   home,
+  log,
   offers,
   orders,
   pictures,

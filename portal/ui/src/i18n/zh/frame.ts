@@ -19,6 +19,7 @@ export default {
   cartCount: "采购车，{n} 种商品",
   lost: "与服务器的连接已断开，正在第 {n} 次重试。未提交的内容不会丢失。",
   expired: "登录已失效，请重新登录后继续。",
+  checkReceipt: "回执核验",
   footer: "浙采：开放源代码的政府采购交易系统",
   licences: "第三方软件许可",
   apiDocument: "接口文档",
@@ -36,6 +37,7 @@ export default {
     public: "社会公众",
   },
   nav: {
+    log: "日志",
     "access-table": "权限表",
     home: "首页",
     catalogue: "商品目录",
@@ -47,6 +49,8 @@ export default {
     cart: "采购车",
   },
   titles: {
+    log: "透明日志",
+    receipts: "回执核验",
     accessTable: "权限表",
     home: "首页",
     login: "登录",
