@@ -70,11 +70,37 @@ def place_of(subtree: Subtree) -> Place:
     return Place(level, subtree.number << height >> TILE_HEIGHT)
 
 
+class Tile:
+    """
+    A tile with the hashes of every complete subtree within it, so that many proofs share the work of one.
+
+    Cost: a hash for each in the tile, once, at first use; then a look-up.
+    """
+
+    def __init__(self, hashes: bytes) -> None:
+        """Take the hashes one after another."""
+        self._hashes: Final = hashes
+        self._rows: list[list[bytes]] = []
+
+    def __len__(self) -> int:
+        return len(self._hashes) // HASH_BYTES
+
+    def hash(self, height: int, number: int) -> bytes:
+        """Give the ``number``-th hash at a height above the tile's own. Raises ``IndexError`` past its end."""
+        if not self._rows:
+            row = cut(self._hashes)
+            self._rows = [row]
+            while len(row) > 1:
+                row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
+                self._rows.append(row)
+        return self._rows[height][number]
+
+
 class Tiles:
     """Hashes of complete subtrees, read from tiles."""
 
-    def __init__(self, tiles: Mapping[Place, bytes]) -> None:
-        """Take each tile as its hashes one after another."""
+    def __init__(self, tiles: Mapping[Place, Tile]) -> None:
+        """Take the tiles that are there."""
         self._tiles: Final = tiles
 
     def hash(self, subtree: Subtree) -> bytes:
@@ -86,11 +112,11 @@ class Tiles:
         """
         place = place_of(subtree)
         height = subtree.height % TILE_HEIGHT
-        first = (subtree.number << height) % TILE_WIDTH * HASH_BYTES
-        part = self._tiles[place][first : first + (HASH_BYTES << height)]
-        if len(part) != HASH_BYTES << height:
-            raise LookupError(f"tile {tile_path(*place)} ends before its hash {first // HASH_BYTES + (1 << height)}")
-        return complete_root(cut(part))
+        number = subtree.number % (TILE_WIDTH >> height)
+        try:
+            return self._tiles[place].hash(height, number)
+        except IndexError:
+            raise LookupError(f"tile {tile_path(*place)} ends before its hash {number + 1 << height}") from None
 
 
 class Node(NamedTuple):

@@ -1,23 +1,28 @@
-"""Proofs from the stored log: only the tiles that a proof needs are read, and full ones are remembered."""
+"""Proofs from the stored log: only the tiles that a proof needs are read, and they are remembered."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from crypto.log.merkle import Subtree
 from crypto.log.proofs import consistency_proof, consistency_ranges, inclusion_proof, inclusion_ranges, needed
-from crypto.log.tiles import TILE_WIDTH, Place, Tiles, place_of, width_of
+from crypto.log.tiles import Place, Tile, Tiles, place_of, width_of
 from kernel.journal.streams import Connection
 from kernel.transparency import queries
 
-REMEMBERED_MAX: Final = 2048
-"""Full tiles, of 8 KiB each: 16 MiB."""
+REMEMBERED_MAX: Final = 512
+"""Tiles with all hashes within them, of at most 33 KiB each: 17 MiB."""
+
+
+class _Key(NamedTuple):
+    place: Place
+    width: int
 
 
 class Prover:
-    """Makes proofs. A full tile never changes, so it is read once."""
+    """Makes proofs. So many hashes of a tile never change, so they are read and hashed once."""
 
     def __init__(self) -> None:
-        self._full: Final[dict[Place, bytes]] = {}
+        self._known: Final[dict[_Key, Tile]] = {}
 
     async def inclusion(self, connection: Connection, number: int, size: int) -> list[bytes]:
         """Prove that a leaf is in the tree of ``size``. Raises ``LookupError`` where the log has a hole."""
@@ -30,15 +35,16 @@ class Prover:
         return consistency_proof(old, new, tiles.hash)
 
     async def _tiles(self, connection: Connection, subtrees: Iterable[Subtree], size: int) -> Tiles:
-        places = {place_of(subtree) for subtree in subtrees}
-        found = {place: self._full[place] for place in places if place in self._full}
-        read = await queries.tiles(connection, places - found.keys(), size)
-        for place, hashes in read.items():
-            if width_of(place, size) == TILE_WIDTH:
-                self._remember(place, hashes)
-        return Tiles(found | read)
+        keys = {_Key(place, width_of(place, size)) for place in map(place_of, subtrees)}
+        absent = [key.place for key in keys if key not in self._known]
+        read = {place: Tile(hashes) for place, hashes in (await queries.tiles(connection, absent, size)).items()}
+        found = {key.place: self._known[key] for key in keys if key in self._known} | read
+        for key in keys:
+            if key.place in read and len(read[key.place]) == key.width:
+                self._remember(key, read[key.place])
+        return Tiles(found)
 
-    def _remember(self, place: Place, hashes: bytes) -> None:
-        if len(self._full) >= REMEMBERED_MAX:
-            del self._full[next(iter(self._full))]
-        self._full[place] = hashes
+    def _remember(self, key: _Key, tile: Tile) -> None:
+        if len(self._known) >= REMEMBERED_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[key] = tile

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.log.merkle import EMPTY_ROOT, HASH_BYTES
+from crypto.log.merkle import EMPTY_ROOT
 from crypto.log.proofs import consistency_proof, consistency_ranges, inclusion_proof, inclusion_ranges, needed
 from crypto.log.tiles import (
     LEVEL_MAX,
@@ -13,6 +13,7 @@ from crypto.log.tiles import (
     Edge,
     Node,
     Place,
+    Tile,
     Tiles,
     cut,
     levels_of,
@@ -124,17 +125,17 @@ def test_proofs_made_from_tiles_are_those_of_the_tree(size: int) -> None:
     every = tiles_of(size)
     for index in {0, size // 3, size // 2, size - 1}:
         places = {place_of(subtree) for subtree in needed(inclusion_ranges(index, size))}
-        tiles = Tiles({place: every[place] for place in places})
+        tiles = Tiles({place: Tile(every[place]) for place in places})
         assert inclusion_proof(index, size, tiles.hash) == inclusion_proof(index, size, TREE.hash)
 
         places = {place_of(subtree) for subtree in needed(consistency_ranges(index, size))}
-        tiles = Tiles({place: every[place] for place in places})
+        tiles = Tiles({place: Tile(every[place]) for place in places})
         assert consistency_proof(index, size, tiles.hash) == consistency_proof(index, size, TREE.hash)
 
 
 def test_a_tile_that_is_too_short_is_not_made_up_for() -> None:
-    subtree = next(iter(needed(inclusion_ranges(0, 2))))
-    short = Tiles({Place(0, 0): LEAVES[0][: HASH_BYTES - 1]})
+    (subtree,) = needed(inclusion_ranges(0, 2))
+    short = Tiles({Place(0, 0): Tile(LEAVES[0])})
 
     with pytest.raises(LookupError, match=r"tile 0/000 ends before its hash 2"):
         short.hash(subtree)

@@ -18,7 +18,7 @@ from crypto.log.merkle import leaf_hash, root_of
 from crypto.log.notes import NoteKey, read_note, verify_note
 from crypto.log.proofs import verify_consistency
 from crypto.log.receipts import Receipt, verify_receipt
-from crypto.log.tiles import Place, Tiles
+from crypto.log.tiles import Place, Tile, Tiles
 from kernel.access.actors import Role
 from kernel.commit.command import Command, Decided, Happened
 from kernel.ids import uuid7
@@ -106,7 +106,7 @@ async def test_the_tree_can_be_rebuilt_from_the_tiles_and_the_entries(people: di
     above = await public.ask("/tile/1/000.p/1")
     bundles = [(await public.ask(f"/tile/entries/{path}")).content for path in ("000", f"001.p/{width}")]
 
-    tiles = Tiles({Place(0, 0): full.content, Place(0, 1): rest.content, Place(1, 0): above.content})
+    tiles = Tiles({Place(0, 0): Tile(full.content), Place(0, 1): Tile(rest.content), Place(1, 0): Tile(above.content)})
     assert root_of(checkpoint.size, tiles.hash) == checkpoint.root
     assert full.headers["content-type"] == "application/octet-stream"
     assert "immutable" in full.headers["cache-control"]
