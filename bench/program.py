@@ -13,12 +13,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import auction, history, orders, result, viewers
+from bench import auction, history, orders, result, trust, viewers
 from bench.options import Measured, Options, Tell
 from bench.result import Result
 from bench.talk import ChildFailed, more_files
 
-BENCHES: Final[dict[str, ModuleType]] = {"auction": auction, "orders": orders, "viewers": viewers}
+BENCHES: Final[dict[str, ModuleType]] = {"auction": auction, "orders": orders, "viewers": viewers, "trust": trust}
 Run = Callable[[Options, Path, Tell], Awaitable[Measured]]
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 import portal
 from portal.commands.options import Parsers, command
 
-NAMES = ("auction", "orders", "viewers", "all", "report", "list")
+NAMES = ("auction", "orders", "viewers", "trust", "all", "report", "list")
 _ROUNDS = 3
 
 
