@@ -31,6 +31,7 @@ from kernel.vault.columns import SealedColumn
 from kernel.web import openapi
 from kernel.web.edge import HANDLERS, Edge
 from kernel.web.render import problem_response
+from kernel.web.switch import Switch
 from market.auctions import api as auctions
 from market.auctions import live as auction_hall
 from market.auctions import worker as auction_worker
@@ -102,7 +103,7 @@ STATE_TABLES: Final[dict[str, str]] = {
     "budget": "budget_lines",
     "spending": "spendings",
     "order": "orders",
-    "auction": "auctions",
+    "auction": "auction_standings",
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
 
@@ -139,8 +140,8 @@ def create_app(kernel: Kernel) -> ASGIApp:
         return JSONResponse(document)
 
     routes = [*API, Route("/api/openapi.json", describe, methods=["GET"])]
-    app = Starlette(routes=routes, exception_handlers={**HANDLERS, HTTPException: _refused})
-    app.router.default = _elsewhere(Pages())
+    app = Starlette(exception_handlers={**HANDLERS, HTTPException: _refused})
+    app.router = Switch(routes, _elsewhere(Pages()))
     app.state.kernel = kernel
     return Edge(app, clock=kernel.clock)
 

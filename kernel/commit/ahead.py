@@ -34,13 +34,23 @@ class Ahead:
         self.batch: Final = Batch(_Overlay(flying.results(), known))
         self.pending: Final[list[Pending]] = []
         self.outcomes: Final[list[Outcome]] = []
+        self._keys: Final[set[tuple[str, str]]] = set()
         self._len_max: Final = len_max
 
     def takes(self, command: Command[Any]) -> bool:
-        """Tell whether a command can be decided here and now: nothing is to be loaded or looked up for it."""
-        return command.key is None and len(self.pending) < self._len_max and self.batch.knows(command)
+        """
+        Tell whether a command can be decided here and now: nothing is to be loaded for it.
+
+        A second one with the same idempotency key waits for the answer of the first.
+        """
+        key = command.key
+        if len(self.pending) >= self._len_max or (key is not None and (key.owner, key.key) in self._keys):
+            return False
+        return self.batch.knows(command)
 
     def take(self, one: Pending) -> None:
         """Decide a command; nobody is told yet."""
+        if key := one.command.key:
+            self._keys.add((key.owner, key.key))
         self.pending.append(one)
         self.outcomes.append(self.batch.decide(one.command))

@@ -76,8 +76,8 @@ class Batch:
 
     def knows(self, command: Command[Any]) -> bool:
         """Tell whether the states of all streams that a command names are at hand."""
-        for ref in command.streams:  # noqa: SIM110 - as one expression it is a generator: twice the time
-            if ref not in self._streams and self._known.get(ref) is None:
+        for ref in command.streams:
+            if ref not in self._streams and self._known.get(ref) is None and ref not in command.creates:
                 return False
         return True
 

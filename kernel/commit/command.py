@@ -55,6 +55,7 @@ class Command(msgspec.Struct, Generic[A], frozen=True, eq=False):
     when another process was faster; it returns what happens, or the problem that says why not.
     ``at`` is when the request was received, in UTC, stamped once: a retry must not make it late.
     ``answer_type`` is needed with ``key``: the stored answer is read back as that type.
+    ``creates`` names those of ``streams`` whose id was made for this command: nobody looks whether they exist.
     """
 
     streams: Sequence[StreamRef[Any, Any]]
@@ -64,3 +65,4 @@ class Command(msgspec.Struct, Generic[A], frozen=True, eq=False):
     at: datetime
     key: Key | None = None
     answer_type: type[A] | None = None
+    creates: Sequence[StreamRef[Any, Any]] = ()

@@ -22,7 +22,7 @@ from kernel.clock import Clock
 from kernel.commit import keys, together
 from kernel.commit.ahead import Ahead
 from kernel.commit.batch import Batch, Done, Outcome, Pending, Ref, kinds_of
-from kernel.commit.command import Command, Key
+from kernel.commit.command import Command
 from kernel.commit.herald import Herald, tell
 from kernel.commit.together import Lost, NotCommittedError
 from kernel.db.database import AWAY, Database
@@ -251,6 +251,7 @@ class Committer:
         self._dissolve()
         self._in_doubt = None
         refs = {ref for one in pending for ref in one.command.streams} if ahead is None else set[Ref]()
+        new = {ref for one in pending for ref in one.command.creates}
         contended = self._contended_among(refs)
         transaction = connection.transaction()
         open_ = False
@@ -261,7 +262,8 @@ class Committer:
                 await queries.enter(connection, alone=alone)
             if contended:
                 await queries.lock(connection, sorted(map(str, contended)))
-            await self._load(connection, [ref for ref in refs if ref in contended or ref not in self._known])
+            unknown = [ref for ref in refs if ref in contended or not (ref in self._known or ref in new)]
+            await self._load(connection, unknown)
             batch = ahead.batch if ahead else Batch(self._known)
             outcomes = ahead.outcomes if ahead else [batch.decide(one.command) for one in pending]
             await self._answer_replays(connection, pending, outcomes)
@@ -359,7 +361,7 @@ class Committer:
         for index, one in enumerate(pending):
             key = one.command.key
             if key and outcomes[index].problem and (key.owner, key.key) in found:
-                outcomes[index] = _replayed(one.command, key, found[key.owner, key.key])
+                outcomes[index] = keys.replayed(one.command, key, found[key.owner, key.key])
 
     async def _replay(self, pending: list[Pending]) -> list[Pending]:
         """Answer the commands whose keys are taken; return the others, to be decided again."""
@@ -368,7 +370,7 @@ class Committer:
         for one in pending:
             key = one.command.key
             if key and (key.owner, key.key) in found:
-                tell([one], [_replayed(one.command, key, found[key.owner, key.key])])
+                tell([one], [keys.replayed(one.command, key, found[key.owner, key.key])])
             else:
                 rest.append(one)
         return rest
@@ -463,19 +465,6 @@ class Committer:
         for old in [ref for ref, until_s in self._contended.items() if until_s < now_s]:
             del self._contended[old]
         return {ref for ref in refs if ref in self._contended}
-
-
-def _replayed(command: Command[Any], key: Key, kept: tuple[bytes, bytes]) -> Outcome:
-    fingerprint, answer = kept
-    if fingerprint != key.fingerprint:
-        problem = Conflict(
-            "这个幂等键（Idempotency-Key）已用于另一个请求，请换一个新的键再提交。",
-            "This Idempotency-Key was used for another request; use a new key.",
-            reason="key-reused",
-        )
-        return Outcome(problem=problem)
-    assert command.answer_type is not None, "a command with a key names the type of its answer"
-    return Outcome(answer=msgspec.json.decode(answer, type=command.answer_type), replayed=True)
 
 
 def _failed(error: Exception) -> Outcome:

@@ -7,8 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from kernel.commit.batch import Outcome, Pending
-from kernel.commit.command import Key
+from kernel.commit.command import Command, Key
 from kernel.journal.streams import Connection
+from kernel.problems import Conflict
 
 KEEP: Final = """
 insert into idempotency_keys (owner, key, fingerprint, answer, at)
@@ -53,6 +54,20 @@ async def find(connection: Connection, keys: Sequence[Key]) -> dict[tuple[str, s
     """Read (fingerprint, answer) of those ``keys`` that were answered before, by (owner, key)."""
     rows = await connection.fetch(_FIND, [key.owner for key in keys], [key.key for key in keys])
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+def replayed(command: Command[Any], key: Key, kept: tuple[bytes, bytes]) -> Outcome:
+    """Answer a command again from what was kept: the answer of the first time, or that the key was another's."""
+    fingerprint, answer = kept
+    if fingerprint != key.fingerprint:
+        problem = Conflict(
+            "这个幂等键（Idempotency-Key）已用于另一个请求，请换一个新的键再提交。",
+            "This Idempotency-Key was used for another request; use a new key.",
+            reason="key-reused",
+        )
+        return Outcome(problem=problem)
+    assert command.answer_type is not None, "a command with a key names the type of its answer"
+    return Outcome(answer=msgspec.json.decode(answer, type=command.answer_type), replayed=True)
 
 
 async def forget(connection: Connection, before: datetime) -> None:

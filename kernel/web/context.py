@@ -176,5 +176,5 @@ def key_of(request: Request, actor: Actor, body: bytes) -> Key:
             f"A write needs an Idempotency-Key header of 1 to {KEY_LEN_MAX} characters; a retry uses the same one.",
             field="Idempotency-Key",
         )
-    asked = f"{request.method} {request.url.path}\n".encode()
+    asked = f"{request.method} {request.scope['path']}\n".encode()
     return Key(actor.journal, key, hashlib.sha256(asked + body).digest())

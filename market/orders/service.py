@@ -282,8 +282,11 @@ async def place(
             ],
         )
 
-    streams = [*orders.values(), *_all(refs)]
-    return await kernel.committer.submit(Command(streams, decide, actor.journal, origin, at, key, PlacedOrders))
+    created = tuple(orders.values())
+    streams = (*created, *_all(refs))
+    return await kernel.committer.submit(
+        Command(streams, decide, actor.journal, origin, at, key, PlacedOrders, creates=created)
+    )
 
 
 def _all(refs: _Refs) -> list[StreamRef[Any, Any]]:

@@ -15,7 +15,6 @@ from kernel.engines.home import Home
 from kernel.log import configure_logging
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
-from kernel.vault.identities import Service, identities_of
 from portal.app import load_actor
 from portal.commands.options import Parsers, command, serving, settings_of
 from portal.demo.bots import trade
@@ -82,8 +81,6 @@ async def _demo(settings: Settings, *, fresh: bool, bots: bool) -> None:
                 open_kernel(settings, clock, database_url=database_url, redis_url=redis_url, load_actor=load_actor)
             )
         await _furnish(kernel, console)
-        identities = identities_of(settings)
-        identities.make_trial(clock.now(), name="浙采演示", hosts=("localhost",), services=(Service.SEAL,))
         url = await stack.enter_async_context(service_up(kernel, listener))
         _greet(console, settings, url)
         trading = asyncio.create_task(trade(url, clock)) if bots else None

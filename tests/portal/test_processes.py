@@ -156,7 +156,6 @@ def test_a_demo_starts_reuses_its_data_and_starts_over_when_asked(tmp_path: Path
         assert len(first) >= len(BODIES) - 1
         for body in BODIES:
             assert body.login in demo.said()
-        assert (tmp_path / "data" / "certificates" / "seal.pem").exists(), "its documents are sealed"
 
         assert once("verify", "--data", data)[0] == 0  # beside the running service
         status, said = once("demo", "--fresh", "--no-bots", "--port", "0", "--data", data)

@@ -378,3 +378,37 @@ async def test_what_was_decided_ahead_of_a_batch_that_lost_is_decided_again(
     answers = [answer for answers in found for answer in answers]
     assert sorted(answer for answer in answers if answer is not None) == list(range(150))
     assert answers.count(None) == 50
+
+
+@each_way
+async def test_a_key_that_comes_again_while_its_batch_is_written_acts_once(stocked: Kernel, kind: Kind) -> None:
+    await stocked.committer.submit(fill(100, kind=kind))
+
+    async def buy(number: int) -> int:
+        for _ in range(number):
+            await asyncio.sleep(0)  # some come while the first are being written, and are decided ahead
+        name = f"b{number % 20}"
+        return await stocked.committer.submit(take(name, key=Key(name, "once", b"same"), kind=kind))
+
+    left = await asyncio.gather(*(buy(number) for number in range(60)))
+
+    assert left[:20] == left[20:40] == left[40:]
+    assert len(set(left)) == 20
+    assert (await journal(stocked)).count("stock.taken") == 20
+
+
+async def test_nobody_looks_for_a_stream_that_is_only_now_made(stocked: Kernel) -> None:
+    async def look(*_: object) -> dict[UUID, Versioned[Stock]]:
+        raise AssertionError("the id was made for this command")
+
+    new = StreamKind("stock", STOCK.events, evolve, look, STOCK.save)
+    id_ = uuid7(NOON)
+
+    def decide(states: States) -> Decided[str]:
+        assert states.get(new.ref(id_)) is None
+        return Decided("made", [Happened(new.ref(id_), Filled(3))])
+
+    command = Command([new.ref(id_)], decide, "system/test", "", NOON, creates=[new.ref(id_)])
+
+    assert await stocked.committer.submit(command) == "made"
+    assert await journal(stocked, id_) == ["stock.filled"]
