@@ -146,19 +146,21 @@ lock: $(VENV)/.installed ## Compile requirements/*.txt from pyproject.toml; UPGR
 
 # --- the rest ------------------------------------------------------------------------------------
 
-# Tests need a real browser, and somebody else's eye on our PDFs. Debian's are installed where we may; elsewhere we say
-# what is missing.
+# Tests need a real browser, and somebody else's eye on our PDFs and certificates. Debian's are installed where we may;
+# elsewhere we say what is missing.
 .PHONY: browser
 browser:
-	@if { command -v chromium || command -v chromium-browser; } >/dev/null && command -v pdfsig >/dev/null; then exit 0; fi; \
+	@if { command -v chromium || command -v chromium-browser; } >/dev/null \
+	  && command -v pdfsig >/dev/null && command -v openssl >/dev/null; \
+	then exit 0; fi; \
 	as=; [ "$$(id -u)" = 0 ] || as="sudo -n"; \
 	if command -v apt-get >/dev/null && $$as true 2>/dev/null; then \
-	  echo "For the tests: apt-get install chromium fonts-noto-cjk poppler-utils"; \
+	  echo "For the tests: apt-get install chromium fonts-noto-cjk poppler-utils openssl"; \
 	  $$as apt-get update -qq </dev/null && DEBIAN_FRONTEND=noninteractive \
-	  $$as apt-get install -qq -y --no-install-recommends chromium fonts-noto-cjk poppler-utils </dev/null >/dev/null; \
+	  $$as apt-get install -qq -y --no-install-recommends chromium fonts-noto-cjk poppler-utils openssl </dev/null >/dev/null; \
 	else \
-	  echo "Needed for the tests: chromium and pdfsig on the path, and a Chinese font." >&2; \
-	  echo "On Debian, as root: apt-get install chromium fonts-noto-cjk poppler-utils" >&2; exit 1; \
+	  echo "Needed for the tests: chromium, pdfsig and openssl on the path, and a Chinese font." >&2; \
+	  echo "On Debian, as root: apt-get install chromium fonts-noto-cjk poppler-utils openssl" >&2; exit 1; \
 	fi
 
 .PHONY: clean

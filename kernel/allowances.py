@@ -95,3 +95,10 @@ WitnessCount = Annotated[
     Meta(ge=0, le=16),
     allowed("0 至 16，且不大于 witnesses 的个数", "0 to 16, not above the number of witnesses"),
 ]
+Algorithms = Annotated[
+    str,
+    allowed(
+        "以逗号分隔的 算法@日期，如 rsa-pkcs1v15-sha256@2031-01-01",
+        "algorithm@date, separated by commas, such as rsa-pkcs1v15-sha256@2031-01-01",
+    ),
+]

@@ -23,6 +23,7 @@ from kernel.live.halls import Halls
 from kernel.settings import Settings
 from kernel.timestamps.client import StampClient, client_of
 from kernel.transparency.log import TransparencyLog
+from kernel.trust.store import TrustStore
 from kernel.vault.vault import Vault, vault_of
 
 _REDIS_TIMEOUT_S = 1.0
@@ -49,6 +50,7 @@ class Kernel:
     sessions: Sessions
     limits: Limits
     skew: Skew
+    trust: TrustStore
     blobs: Blobs
     workshop: asyncio.Semaphore
     transparency: TransparencyLog
@@ -99,6 +101,7 @@ async def open_kernel(
             sessions=Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s),
             limits=Limits(redis, clock),
             skew=Skew(db, clock),
+            trust=TrustStore(settings, clock),
             blobs=Blobs(settings.blobs_path),
             workshop=asyncio.Semaphore(1),
             transparency=TransparencyLog(db, clock, settings),

@@ -7,21 +7,19 @@ TOML file. The environment wins. What is not understood is refused, never passed
 """
 
 import difflib
-import ipaddress
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, get_origin, get_type_hints
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from crypto.log.notes import KeyKind, NoteKey
 from kernel.access.assurance import Assurance
 from kernel.allowances import (
+    Algorithms,
     BatchLength,
     Bind,
     BodyBytes,
@@ -53,6 +51,7 @@ from kernel.allowances import (
     Yes,
     allowed,
 )
+from kernel.spelling import CHECKS, refuse
 
 _PREFIX: Final = "ZHECAI_"
 _OTHER_VARIABLES: Final = (f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_", f"{_PREFIX}BENCH_", f"{_PREFIX}UI_")
@@ -127,6 +126,12 @@ class Settings(msgspec.Struct, frozen=True):
     """PEM file of whom to believe about time: roots, or authorities themselves; needed with ``tsa_url``."""
     tsa_timeout_s: TimeoutSeconds = 5.0
     """How long one authority may take."""
+    trust_dir: Program = None
+    """Directory of outside authorities: ``*.pem`` (roots and those below) and ``*.crl`` (revocation lists)."""
+    ca_passphrase_file: Program = None
+    """First line: passphrase of the site's own authority; None: ``ca/passphrase`` in ``data_dir``."""
+    denied_algorithms: Algorithms = ""
+    """Algorithms that are refused for what is made from midnight UTC of a day on."""
     order_limits: Program = None
     """Table of the limits on direct orders; None: the unverified sample that ships."""
     bind: Bind = "127.0.0.1"
@@ -347,7 +352,7 @@ def _converted(place: _Place, value: object) -> object:
         value = value.strip()
     kind = typed.__origin__
     if text and kind is bool:
-        return _YES_AND_NO[str(value).lower()] if str(value).lower() in _YES_AND_NO else _refuse(value)
+        return _YES_AND_NO[str(value).lower()] if str(value).lower() in _YES_AND_NO else refuse(value)
     if text and get_origin(kind) is tuple:
         value = [part.strip() for part in str(value).split(",") if part.strip()]
     if text and kind in (LogLevel, LogFormat, TlsMode):
@@ -355,12 +360,8 @@ def _converted(place: _Place, value: object) -> object:
     if kind in (Path, Path | None):
         return Path(msgspec.convert(value, Annotated[str, Meta(min_length=1)])).expanduser()
     converted = msgspec.convert(value, typed, strict=not text)
-    check = _CHECKS.get(place.name)
+    check = CHECKS.get(place.name)
     return check(converted) if check is not None and converted is not None else converted
-
-
-def _refuse(value: object) -> object:
-    raise ValueError(f"{value!r} is not allowed")
 
 
 def _allowance(name: str) -> tuple[str, str]:
@@ -369,59 +370,6 @@ def _allowance(name: str) -> tuple[str, str]:
             zh, en = note.extra["allowed"]
             return str(zh), str(en)
     raise AssertionError(name)
-
-
-def _database_url(url: str) -> str:
-    parts = urlsplit(url)
-    hosted = bool(parts.netloc.rpartition("@")[2]) or "host" in dict(parse_qsl(parts.query))
-    if parts.scheme not in {"postgresql", "postgres"} or not hosted or not parts.path.strip("/"):
-        _refuse("address")
-    return url
-
-
-def _redis_url(url: str) -> str:
-    parts = urlsplit(url)
-    complete = parts.path if parts.scheme == "unix" else parts.hostname
-    if parts.scheme not in {"redis", "rediss", "unix"} or not complete:
-        _refuse("address")
-    return url
-
-
-def _public_url(url: str) -> str:
-    parts = urlsplit(url)
-    plain = not (parts.query or parts.fragment or parts.username or parts.path.strip("/"))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
-        _refuse("address")
-    return url.rstrip("/")
-
-
-def _bind(host: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) is None or re.fullmatch(r"[\d.]+", host):
-        ipaddress.ip_address(host)
-    return host
-
-
-def _networks(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(part, strict=False)) for part in parts)
-
-
-def _witnesses(texts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in texts:
-        url, _, vkey = text.partition(" ")
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            _refuse("address")
-        if NoteKey.read(vkey).kind is not KeyKind.COSIGNATURE:
-            _refuse("key")
-    return texts
-
-
-def _urls(parts: tuple[str, ...]) -> tuple[str, ...]:
-    for part in parts:
-        parsed = urlsplit(part)
-        if parsed.scheme not in {"http", "https"} or not parsed.hostname:
-            _refuse("address")
-    return parts
 
 
 _YES_AND_NO: Final = {
@@ -434,17 +382,6 @@ _YES_AND_NO: Final = {
     "no": False,
     "off": False,
 }
-
-_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
-    "database_url": _database_url,
-    "redis_url": _redis_url,
-    "public_url": _public_url,
-    "bind": _bind,
-    "trusted_proxies": _networks,
-    "witnesses": _witnesses,
-    "tsa_url": _urls,
-}
-
 
 _GOES_WITH: Final = {
     "session_absolute_s": "session_idle_s",

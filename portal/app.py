@@ -44,6 +44,9 @@ from market.records import api as records
 from portal.pages import Pages
 from portal.system import system_routes
 from portal.worker import Job
+from registries.certificates import api as certificates
+from registries.certificates.service import CERTIFICATE
+from registries.challenges import api as challenges
 from registries.organisations import api as organisations
 from registries.organisations.service import ORGANISATION
 from registries.regions import api as regions
@@ -56,6 +59,8 @@ TITLE: Final = "Zhecai (浙采)"
 API: Final[tuple[BaseRoute, ...]] = (
     *system_routes(VERSION),
     *users.ROUTES,
+    *challenges.ROUTES,
+    *certificates.ROUTES,
     *organisations.ROUTES,
     *regions.ROUTES,
     *classification.ROUTES,
@@ -78,6 +83,7 @@ FRAMES: Final[tuple[Any, ...]] = auction_hall.FRAMES
 KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
     ORGANISATION,
     USER,
+    CERTIFICATE,
     CLASSIFICATION,
     DEFINITION,
     PICTURE,
@@ -94,6 +100,7 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
 STATE_TABLES: Final[dict[str, str]] = {
     "organisation": "organisations",
     "user": "users",
+    "certificate": "user_certificates",
     "classification": "classifications",
     "definition": "category_definitions",
     "picture": "pictures",

@@ -11,7 +11,7 @@ Cost: some 2 ms of processor time for a chain of three (SEALING.md: 380 to 507 a
 
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -234,6 +234,17 @@ def _revocation(der: bytes, kind: Any) -> Any:
             Fault.REVOCATION_UNKNOWN, "a revocation list or an answer about it cannot be read"
         ) from error
     return parsed
+
+
+def valid_until(der: bytes) -> datetime | None:
+    """
+    Say until when a revocation list may be used; ``None`` when it does not say.
+
+    Raises:
+        CertificateRefusedError: it cannot be read.
+    """
+    found = _revocation(der, crl.CertificateList)["tbs_cert_list"]["next_update"].native
+    return found.astimezone(UTC) if isinstance(found, datetime) else None
 
 
 def _driven(coroutine: Coroutine[Any, Any, Any]) -> Any:

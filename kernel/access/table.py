@@ -28,6 +28,9 @@ class Action(StrEnum):
     SESSION_STEP_UP = "session.step-up"
     SESSION_MANAGE = "session.manage"
     FACTOR_CHANGE = "factor.change"
+    CERTIFICATE_READ = "certificate.read"
+    CERTIFICATE_CHANGE = "certificate.change"
+    AUTHORITY_READ = "authority.read"
     REGION_READ = "region.read"
     ORGANISATION_READ = "organisation.read"
     CLASSIFICATION_READ = "classification.read"
@@ -196,6 +199,16 @@ TABLE: Final[dict[Action, Rule]] = {
         _to(_KNOWN, Scope.OWN),
         fresh=True,
     ),
+    Action.CERTIFICATE_READ: Rule(
+        ("查看本人的数字证书", "Read the own certificates"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)
+    ),
+    Action.CERTIFICATE_CHANGE: Rule(
+        ("办理、登记与吊销本人的数字证书", "Get, register and revoke the own certificates"),
+        Nature.ACCOUNT,
+        _to(_KNOWN, Scope.OWN),
+        fresh=True,
+    ),
+    Action.AUTHORITY_READ: _public("下载本站签发机构的证书与吊销列表", "Download this site's authorities and list"),
     Action.REGION_READ: _public("查看行政区划", "Read the regions"),
     Action.ORGANISATION_READ: _public("查看单位名册", "Read the register of organisations"),
     Action.CLASSIFICATION_READ: _public("查看品目分类", "Read the classification"),

@@ -111,12 +111,14 @@ def _start_over(settings: Settings, console: Console) -> None:
         home.hold()  # refuses while a service runs on it
         home.release()
         shutil.rmtree(home.path)
-    shutil.rmtree(settings.data_dir / "blobs", ignore_errors=True)
+    for folder in ("blobs", "ca"):
+        shutil.rmtree(settings.data_dir / folder, ignore_errors=True)
     console.print(f"已清空 · emptied {settings.data_dir}")
 
 
 async def _furnish(kernel: Kernel, console: Console) -> None:
-    """Set up the sample province unless it is there."""
+    """Set up the sample province, and an authority for its certificates, unless they are there."""
+    await kernel.trust.create_trial()
     if await is_set_up(kernel):
         return
     with console.status("准备示例省份 · setting up the sample province") as status:

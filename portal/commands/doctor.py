@@ -12,12 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
+from crypto.certificates.validation import valid_until
+from crypto.errors import CryptoError
 from kernel.clock import SystemClock
 from kernel.db.database import Database, connections_max, room_of
 from kernel.db.skew import SKEW_S_MAX, Skew
 from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import EngineError
 from kernel.settings import Settings
+from kernel.trust.folder import FolderError
+from kernel.trust.store import TrustStore
 from portal.app import VERSION
 from portal.commands.options import Parsers, command, serving, settings_of
 from portal.migrate import current_revision, newest_revision
@@ -49,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(name, value, source.value)
     console.print(table)
     good = True
-    for ok, what, detail in [*_machine(settings), *run_loop(_engines(settings))]:
+    for ok, what, detail in [*_machine(settings), _trust(settings), *run_loop(_engines(settings))]:
         good = good and ok
         console.print(f"{'[green]✓[/]' if ok else '[red]✗[/]'} {what}: {detail}")
     return 0 if good else 1
@@ -81,6 +85,22 @@ async def _addresses(settings: Settings) -> AsyncIterator[str]:
             yield engines.database_url
     else:
         yield postgres.url
+
+
+def _trust(settings: Settings) -> Check:
+    """Whom certificates are believed from, and whether every list is fresh: an old one shuts its certificates out."""
+    clock = SystemClock()
+    store = TrustStore(settings, clock)
+    if settings.trust_dir is None and not store.folder.exists:
+        return True, "certificates", "no authority is trusted; logins by certificate are off"
+    try:
+        roots = store.trust().roots
+        ends = [valid_until(one) for one in store.lists()]
+    except (FolderError, CryptoError, OSError) as error:
+        return False, "certificates", str(error)
+    old = sum(end is not None and end <= clock.now() for end in ends)
+    detail = f"{len(roots)} roots, {len(ends)} revocation lists, {old} of them out of date"
+    return old == 0, "certificates", detail
 
 
 async def _engines(settings: Settings) -> list[Check]:

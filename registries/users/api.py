@@ -7,16 +7,14 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from kernel.access.actors import Actor, Role
-from kernel.access.assurance import Assurance, Method
+from kernel.access.assurance import Assurance
 from kernel.access.passwords import PASSWORD_LEN_MAX
-from kernel.access.sessions import Session
 from kernel.access.table import Action
 from kernel.problems import Forbidden, Refused, TooMany, Unauthenticated
-from kernel.web.context import COOKIE, Context
+from kernel.web.context import Context
+from kernel.web.entry import ActorOut, SessionOut, StateOut, actor_out, cookie, entered, own, state_out
 from kernel.web.routes import Answer, op
 from registries.users import service
-from registries.users.service import Opened
 
 Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_LEN_MAX)]
 
@@ -26,41 +24,6 @@ class LoginIn(msgspec.Struct, forbid_unknown_fields=True):
 
     login: Annotated[str, Meta(min_length=1, max_length=64)]
     password: Password
-
-
-class ActorOut(msgspec.Struct, frozen=True):
-    """Who is logged in."""
-
-    user_id: UUID
-    login: str
-    name: str
-    organisation_id: UUID | None
-    organisation_name: str
-    region: str
-    roles: tuple[Role, ...]
-
-
-class StateOut(msgspec.Struct, frozen=True):
-    """
-    What a session has shown; ``pending`` until it has shown enough to be of use.
-
-    ``methods`` are the account's ways to show more. A pending session without any must first set one up.
-    """
-
-    session_id: UUID
-    level: Assurance
-    pending: bool
-    methods: tuple[Method, ...]
-    expires_at: datetime
-
-
-class SessionOut(msgspec.Struct, frozen=True):
-    """A session; a browser need not keep the token, it has the cookie."""
-
-    token: str
-    actor: ActorOut
-    expires_at: datetime
-    session: StateOut
 
 
 class CurrentOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,43 +78,6 @@ class DemoAccounts(msgspec.Struct, frozen=True):
     password: str
 
 
-def _out(actor: Actor) -> ActorOut:
-    assert actor.user_id is not None
-    return ActorOut(
-        actor.user_id,
-        actor.login,
-        actor.name,
-        actor.organisation_id,
-        actor.organisation_name,
-        actor.region,
-        actor.roles,
-    )
-
-
-def state_out(session: Session) -> StateOut:
-    """Describe a session to its holder."""
-    return StateOut(session.id, session.level, session.pending, session.actor.methods, session.expires_at)
-
-
-def entered(ctx: Context, opened: Opened) -> SessionOut:
-    """Answer with a session that was opened or raised, and set its cookie."""
-    out = SessionOut(opened.token, _out(opened.actor), opened.expires_at, state_out(opened.session))
-    max_age_s = int((opened.expires_at - ctx.received_at).total_seconds())
-    return Answer(out, _cookie(ctx, opened.token, max_age_s))  # type: ignore[return-value]  # the frame unpacks it
-
-
-def _cookie(ctx: Context, token: str, max_age_s: int) -> dict[str, str]:
-    # Lax: a link from elsewhere arrives logged in; writes from elsewhere are refused by the origin check.
-    secure = "; Secure" if ctx.request.url.scheme == "https" else ""
-    return {"Set-Cookie": f"{COOKIE}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}"}
-
-
-def _own(ctx: Context) -> tuple[Session, str]:
-    assert ctx.session is not None, "the access table lets nobody in without one"
-    assert ctx.token is not None
-    return ctx.session, ctx.token
-
-
 @op(
     "POST",
     "/api/sessions",
@@ -171,12 +97,12 @@ async def open_session(ctx: Context, body: LoginIn) -> SessionOut:
         user_agent=ctx.request.headers.get("user-agent", ""),
         replaces=ctx.token,
     )
-    return entered(ctx, opened)
+    return entered(ctx, *opened)
 
 
 @op("GET", "/api/sessions", action=Action.SESSION_MANAGE, tag="registries", summary="List the own sessions")
 async def list_sessions(ctx: Context) -> OwnSessions:
-    session, _ = _own(ctx)
+    session, _ = own(ctx)
     rows = await service.sessions_of(ctx.kernel, session)
     return OwnSessions(tuple(OwnSession(*row, current=row.id == session.id) for row in rows))
 
@@ -185,7 +111,7 @@ async def list_sessions(ctx: Context) -> OwnSessions:
 async def current_session(ctx: Context) -> CurrentOut:
     if ctx.session is None:
         return CurrentOut(None)
-    return CurrentOut(None if ctx.session.pending else _out(ctx.session.actor), state_out(ctx.session))
+    return CurrentOut(None if ctx.session.pending else actor_out(ctx.session.actor), state_out(ctx.session))
 
 
 @op(
@@ -199,7 +125,7 @@ async def current_session(ctx: Context) -> CurrentOut:
 async def close_session(ctx: Context) -> CurrentOut:
     if ctx.token:
         await service.log_out(ctx.kernel, ctx.token)
-    return Answer(CurrentOut(None), _cookie(ctx, "", 0))  # type: ignore[return-value]  # the frame unpacks it
+    return Answer(CurrentOut(None), cookie(ctx, "", 0))  # type: ignore[return-value]  # the frame unpacks it
 
 
 @op(
@@ -212,7 +138,8 @@ async def close_session(ctx: Context) -> CurrentOut:
     keyless=True,
 )
 async def prove_password(ctx: Context, body: PasswordIn) -> SessionOut:
-    return entered(ctx, await service.prove_password(ctx.kernel, *_own(ctx), body.password))
+    opened = await service.prove_password(ctx.kernel, *own(ctx), body.password)
+    return entered(ctx, *opened)
 
 
 @op(
@@ -224,7 +151,7 @@ async def prove_password(ctx: Context, body: PasswordIn) -> SessionOut:
     keyless=True,
 )
 async def close_other_sessions(ctx: Context) -> Revoked:
-    return Revoked(await service.revoke_other_sessions(ctx.kernel, _own(ctx)[0]))
+    return Revoked(await service.revoke_other_sessions(ctx.kernel, own(ctx)[0]))
 
 
 @op(
@@ -236,7 +163,7 @@ async def close_other_sessions(ctx: Context) -> Revoked:
     keyless=True,
 )
 async def revoke_session(ctx: Context, session_id: UUID) -> Revoked:
-    await service.revoke_session(ctx.kernel, _own(ctx)[0], session_id)
+    await service.revoke_session(ctx.kernel, own(ctx)[0], session_id)
     return Revoked(1)
 
 
@@ -250,7 +177,7 @@ async def revoke_session(ctx: Context, session_id: UUID) -> Revoked:
     keyless=True,
 )
 async def change_password(ctx: Context, body: ChangeIn) -> Revoked:
-    session, _ = _own(ctx)
+    session, _ = own(ctx)
     return Revoked(await service.change_password(ctx.kernel, session, old=body.old, new=body.new, origin=ctx.origin))
 
 
@@ -263,7 +190,7 @@ async def change_password(ctx: Context, body: ChangeIn) -> Revoked:
 )
 async def demo_accounts(ctx: Context) -> DemoAccounts:
     accounts = await service.demo_accounts(ctx.kernel)
-    return DemoAccounts(tuple(_out(account) for account in accounts), service.DEMO_PASSWORD)
+    return DemoAccounts(tuple(actor_out(account) for account in accounts), service.DEMO_PASSWORD)
 
 
 ROUTES = [

@@ -14,6 +14,7 @@ from kernel.access.actors import Actor, Role
 from kernel.access.assurance import Method
 from kernel.db.statetable import StateTable
 from kernel.journal.streams import StreamKind
+from registries.certificates.tables import user_certificates
 from registries.organisations.tables import organisations
 from registries.users.rules import Event, Status, User, evolve
 from registries.users.tables import credentials, users
@@ -93,6 +94,9 @@ def _actors() -> sa.Select[Any]:
         organisations.c.region,
         _u.roles,
         sa.exists().where(credentials.c.user_id == _u.id).label("password"),
+        sa.exists()
+        .where(user_certificates.c.user_id == _u.id, user_certificates.c.status == "active")
+        .label("certificate"),
     ).join(organisations, organisations.c.id == _u.organisation_id)
 
 

@@ -284,9 +284,11 @@ def floor_of(proof_max: Assurance, methods: Iterable[Method]) -> Assurance:
     """
     Tell what a session must show before it is of use.
 
-    A password alone is enough only where the site asks for no more and the account has no more.
+    A password alone is enough only where the site asks for no more and the account has no more. A certificate does not
+    count: it lives in one browser, and whoever has it there must still get in elsewhere to renew it.
     """
-    if proof_max is Assurance.PASSWORD and not has_second_factor(methods):
+    portable = [method for method in methods if method is not Method.CERTIFICATE]
+    if proof_max is Assurance.PASSWORD and not has_second_factor(portable):
         return Assurance.PASSWORD
     return Assurance.SECOND_FACTOR
 

@@ -21,6 +21,7 @@ from market.auctions.service import By
 from portal.app import API, create_app
 from registries.organisations.rules import Kind
 from registries.users.rules import ROLES_OF
+from tests.builders.enrolled import a_certificate_of
 from tests.builders.examples import example_of
 from tests.builders.market_auctions import some_terms
 from tests.builders.market_orders import a_trade, an_order_of
@@ -92,7 +93,9 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     await kernel.sessions.open(trade.purchaser.user_id, origin="test", user_agent="the object")
     own = await kernel.sessions.list_of(trade.purchaser.user_id)
     one_session = next(row for row in own if row.user_agent == "the object")
+    certificate = await a_certificate_of(kernel, trade.purchaser)
     objects = {
+        "certificate_id": str(certificate.id),
         "session_id": str(one_session.id),
         "order_id": str(order_id),
         "budget_line_id": str(trade.budget_line_id),
@@ -102,6 +105,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "entry": f"order.{order_id}.1",
     }
     holders = {
+        "certificate_id": {Role.PURCHASER: buying[Role.PURCHASER]},
         "session_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
         "order_id": buying | selling | overseeing,
         "budget_line_id": buying | overseeing,

@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -27,6 +28,7 @@ from portal.demo import province
 from portal.pages import STATIC
 from portal.server import listen, service_up
 from tests.builders.browser import AXE, WIDE, Service, Visit, Visitor, note
+from tests.builders.certificates import Pki, a_pki
 
 _START_S = 60
 _PATIENCE_MS = 15_000  # two cores are shared with everything else that runs
@@ -44,7 +46,9 @@ def service(
     if not (STATIC / "index.html").is_file():
         pytest.fail("The web pages are not built: make setup, or python hatch_build.py")
     name = f"browser_{os.getpid()}"
-    settings = Settings(demo=True, port=0, data_dir=tmp_path_factory.mktemp("data"))
+    data, outside = tmp_path_factory.mktemp("data"), a_pki(at=SystemClock().now())
+    _trust(outside, data / "trust")
+    settings = Settings(demo=True, port=0, data_dir=data, trust_dir=data / "trust")
     ready: Future[str] = Future()
     stop: Future[Callable[[], object]] = Future()
 
@@ -57,6 +61,7 @@ def service(
         async with open_kernel(
             settings, SystemClock(), database_url=postgres(name), redis_url=redis_url, load_actor=load_actor
         ) as kernel:
+            await kernel.trust.create_trial()
             await province.set_up(kernel)
             async with service_up(kernel, listen(settings)) as url:
                 ready.set_result(url)
@@ -75,11 +80,19 @@ def service(
     thread = threading.Thread(target=run, name="service")
     thread.start()
     try:
-        yield Service(ready.result(_START_S), {})
+        yield Service(ready.result(_START_S), {}, outside)
     finally:
         if thread.is_alive():
             stop.result(_START_S)()
             thread.join(_START_S)
+
+
+def _trust(outside: Pki, folder: Path) -> None:
+    """Put another authority where an operator would."""
+    folder.mkdir()
+    (folder / "outside.pem").write_bytes(outside.root.certificate.pem() + outside.issuing.certificate.pem())
+    for number, one in enumerate(outside.lists):
+        (folder / f"{number}.crl").write_bytes(one)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

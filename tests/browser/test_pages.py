@@ -43,6 +43,8 @@ PAGES = [
     ("purchaser", "/log"),
     ("operator", "/"),
     ("operator", "/admin/access"),
+    ("operator", "/certificates"),
+    ("supervisor", "/certificates"),
 ]
 
 ENGLISH = [

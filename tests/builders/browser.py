@@ -8,6 +8,7 @@ import httpx2
 from playwright.async_api import ConsoleMessage, Page, expect
 
 from portal.demo import province
+from tests.builders.certificates import Pki
 
 WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 375, "height": 740}
@@ -20,6 +21,7 @@ class Service(NamedTuple):
 
     url: str
     cookies: dict[str, str]
+    outside: Pki
 
     def cookie_of(self, login: str) -> str:
         """Log in once per account: logins are counted, browsers are not."""

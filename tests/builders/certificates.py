@@ -38,6 +38,7 @@ class Pki:
     issuing: Authority
     key: PrivateKey
     certificate: Certificate
+    at: datetime = MADE_AT
 
     @property
     def trust(self) -> Trust:
@@ -46,7 +47,7 @@ class Pki:
     @property
     def lists(self) -> list[bytes]:
         """Both lists, nothing revoked, written when everything was made."""
-        return [authority.revocation_list([], number=1, at=MADE_AT) for authority in (self.root, self.issuing)]
+        return [authority.revocation_list([], number=1, at=self.at) for authority in (self.root, self.issuing)]
 
     def validated(self, **changes: object) -> Validated:
         """Validate the supplier's certificate a day after it was made, unless ``changes`` say otherwise."""
@@ -54,20 +55,26 @@ class Pki:
             "certificate": self.certificate,
             "chain": [],
             "trust": self.trust,
-            "at": MADE_AT + DAY,
+            "at": self.at + DAY,
             "use": Use.SIGNING,
             "lists": self.lists,
         } | changes
         return validate(**arguments)  # type: ignore[arg-type]
 
 
-def a_pki(algorithm: str = "ecdsa-p256-sha256", *, profile: Profile = Profile.SUPPLIER, **changes: object) -> Pki:
-    """Make one; ``changes`` go to the issuing of the end entity's certificate."""
-    root = new_root(Subject("浙采试用根证书", "浙江省财政厅"), a_key(algorithm, 1), at=MADE_AT)
+def a_pki(
+    algorithm: str = "ecdsa-p256-sha256",
+    *,
+    profile: Profile = Profile.SUPPLIER,
+    at: datetime = MADE_AT,
+    **changes: object,
+) -> Pki:
+    """Make one at ``at``; ``changes`` go to the issuing of the end entity's certificate."""
+    root = new_root(Subject("浙采试用根证书", "浙江省财政厅"), a_key(algorithm, 1), at=at)
     issuing_key = a_key(algorithm, 2)
     named = Subject("浙采试用签发机构", "浙江省财政厅")
-    issuing = Authority(root.issue(Profile.ISSUING, named, spki_of(issuing_key), at=MADE_AT), issuing_key)
+    issuing = Authority(root.issue(Profile.ISSUING, named, spki_of(issuing_key), at=at), issuing_key)
     key = a_key(algorithm, 3)
     subject = Subject("张三", "杭州云桥科技有限公司", CREDIT_CODE)
-    issued = issuing.issue(profile, subject, spki_of(key), at=MADE_AT, **changes)  # type: ignore[arg-type]
-    return Pki(root, issuing, key, issued)
+    issued = issuing.issue(profile, subject, spki_of(key), at=at, **changes)  # type: ignore[arg-type]
+    return Pki(root, issuing, key, issued, at)

@@ -1,5 +1,4 @@
 import functools
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from crypto import signatures, sm2, suites
 from crypto.errors import AlgorithmDeniedError, AlgorithmUnknownError, KeyUnusableError, NotVerifiedError
 from crypto.suites import ALGORITHMS, Denials, Kind
+from tests.builders.openssl import openssl
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 NEEDS_SM2 = pytest.mark.skipif(sm2.unavailable() is not None, reason=str(sm2.unavailable()))
@@ -158,7 +158,7 @@ def test_sm2_encrypts_nothing_empty_and_nothing_long(length: int) -> None:
 
 
 def _openssl(*arguments: str) -> str:
-    found = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)  # noqa: S607
+    found = openssl(*arguments)
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout
 

@@ -241,7 +241,7 @@ def test_every_setting_says_what_it_allows() -> None:
     assert set(NAMES) == set(Settings.__struct_fields__) - {"sources"}
     # any word is a path
     paths = {"data_dir", "pg_bindir", "redis_bin", "order_limits", "log_key", "blob_dir", "vault_key_file"}
-    paths |= {"tsa_trust", "tls_cert", "tls_key"}
+    paths |= {"tsa_trust", "tls_cert", "tls_key", "trust_dir", "ca_passphrase_file"}
     for name in set(NAMES) - paths:
         _, en = refusal({}, given={name: "\x00 nonsense \x00"})
         assert "allowed" in en

@@ -1,14 +1,15 @@
 """``zhecai ca`` through the command line, with ``openssl`` as the one who looks at the result."""
 
 import json
-import subprocess
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from crypto.certificates import keyfiles
 from portal.cli import main
+from tests.builders.openssl import openssl
 
 CREDIT_CODE = "91330106MA9901012G"
 
@@ -32,15 +33,10 @@ def ca(folder: Path, what: str, *arguments: object, keyfile: str = "secret") -> 
     return main(["ca", what, *map(str, arguments), *options])
 
 
-def _openssl(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = ["openssl", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-
-
 def _request(folder: Path) -> Path:
     made = folder.parent / "request.pem"
     files = ("-keyout", folder.parent / "key.pem", "-out", made)
-    found = _openssl(
+    found = openssl(
         "req",
         "-new",
         "-newkey",
@@ -70,12 +66,12 @@ def _listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, 
     return rows
 
 
-def _verify(folder: Path, certificate: Path) -> "subprocess.CompletedProcess[str]":
+def _verify(folder: Path, certificate: Path) -> CompletedProcess[str]:
     lists = folder.parent / "lists.pem"
-    texts = [_openssl("crl", "-inform", "DER", "-in", folder / f"{part}.crl").stdout for part in ("root", "issuing")]
+    texts = [openssl("crl", "-inform", "DER", "-in", folder / f"{part}.crl").stdout for part in ("root", "issuing")]
     lists.write_text("".join(texts), "utf-8")
     options = ("-x509_strict", "-crl_check_all", "-CRLfile", lists, "-CAfile", folder / "root.pem")
-    return _openssl("verify", *options, "-untrusted", folder / "issuing.pem", certificate)
+    return openssl("verify", *options, "-untrusted", folder / "issuing.pem", certificate)
 
 
 def test_a_request_becomes_a_certificate_that_openssl_accepts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +103,7 @@ def test_a_renewed_certificate_is_for_the_same_key_and_name(folder: Path, capsys
 
     assert ca(folder, "renew", serial, "--out", renewed) == 0
 
-    keys = [_openssl("x509", "-in", one, "-noout", "-pubkey", "-subject").stdout for one in (issued, renewed)]
+    keys = [openssl("x509", "-in", one, "-noout", "-pubkey", "-subject").stdout for one in (issued, renewed)]
     assert keys[0] == keys[1]
     rows = _listed(folder, capsys)
     assert rows[0]["not_after"] < rows[1]["not_after"]
@@ -120,7 +116,7 @@ def test_a_new_key_comes_as_pkcs12(folder: Path) -> None:
 
     assert ca(folder, "issue", "officer", *named, "--p12-passphrase-file", folder.parent / "secret") == 0
 
-    found = _openssl("pkcs12", "-in", made, "-passin", "pass:correct horse", "-nodes")
+    found = openssl("pkcs12", "-in", made, "-passin", "pass:correct horse", "-nodes")
     assert (found.stdout.count("BEGIN CERTIFICATE"), found.stdout.count("BEGIN PRIVATE KEY")) == (3, 1)
     assert made.stat().st_mode & 0o077 == 0
 
@@ -141,7 +137,7 @@ def test_a_service_has_host_names_and_keeps_them_when_renewed(folder: Path, caps
     assert ca(folder, "issue", "service", *options, "--out", made) == 0
     assert ca(folder, "renew", _listed(folder, capsys)[0]["serial"], "--out", renewed) == 0
     for one in (made, renewed):
-        said = _openssl("x509", "-in", one, "-noout", "-ext", "subjectAltName").stdout
+        said = openssl("x509", "-in", one, "-noout", "-ext", "subjectAltName").stdout
         assert "DNS:zc.example.cn, DNS:www.example.cn" in said
     assert ca(folder, "issue", "staff", *options) == 1
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from portal.app import VERSION, load_actor
 from portal.cli import COMMANDS, main, parser
 from portal.migrate import newest_revision
 from registries.organisations.rules import Kind
+from tests.builders.certificates import a_pki
 from tests.builders.registries import register
 
 
@@ -183,6 +185,23 @@ def test_doctor_says_what_is_wrong(site: Site, monkeypatch: pytest.MonkeyPatch) 
     assert "✗ port:" in said
     assert str(port) in said
     assert "✗ engines:" in said
+
+
+def test_doctor_looks_at_whom_certificates_are_believed_from(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "✓ certificates: no authority is trusted" in site.says("doctor", "--port", "0", "--data", str(tmp_path))[1]
+    now, trust = SystemClock().now(), tmp_path / "trust"
+    fresh, old = a_pki(at=now), a_pki(at=now - timedelta(days=8))
+    trust.mkdir()
+    monkeypatch.setenv("ZHECAI_TRUST_DIR", str(trust))
+    for pki, said in ((fresh, "✓ certificates: 1 roots, 2 revocation lists, 0"), (old, "✗ certificates: 1 roots")):
+        (trust / "one.pem").write_bytes(pki.root.certificate.pem())
+        for number, one in enumerate(pki.lists):
+            (trust / f"{number}.crl").write_bytes(one)
+        assert said in site.says("doctor", "--port", "0", "--data", str(tmp_path))[1]
+    (trust / "one.pem").write_bytes(b"nothing")
+    assert "✗ certificates:" in site.says("doctor", "--port", "0", "--data", str(tmp_path))[1]
 
 
 def test_serve_explains_a_port_that_is_taken(site: Site) -> None:

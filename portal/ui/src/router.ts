@@ -9,6 +9,7 @@ import { ownTitle } from "./state/title.ts";
 
 const PARTIES = ["purchaser", "approver", "supplier", "signatory"] as const;
 const OVERSEERS = ["supervisor", "auditor"] as const;
+const EVERYBODY_KNOWN = [...PARTIES, ...OVERSEERS, "agency", "expert", "operator"] as const;
 
 const routes: RouteRecordRaw[] = [
   { path: "/catalog", redirect: "/catalogue" },
@@ -121,6 +122,12 @@ const routes: RouteRecordRaw[] = [
     component: () => import("./pages/auctions/RecordPage.vue"),
     meta: { title: "record", parent: "auctions" },
     props: true,
+  },
+  {
+    path: "/certificates",
+    name: "certificates",
+    component: () => import("./pages/certificates/CertificatesPage.vue"),
+    meta: { title: "certificates", parent: "home", roles: EVERYBODY_KNOWN },
   },
   {
     path: "/admin/access",

@@ -1,5 +1,4 @@
 import dataclasses
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from crypto.certificates.names import Subject, credit_codes
 from crypto.certificates.profiles import TERMS, Profile
 from crypto.errors import CryptoError, KeyUnusableError, NotVerifiedError
 from tests.builders.certificates import CREDIT_CODE, DAY, MADE_AT, NEEDS_SM2, Pki, a_key, a_pki, spki_of
+from tests.builders.openssl import openssl
 
 
 def _openssl_verify(pki: Pki, folder: Path, lists: list[bytes], *options: str) -> tuple[int, str]:
@@ -22,12 +22,12 @@ def _openssl_verify(pki: Pki, folder: Path, lists: list[bytes], *options: str) -
     files["lists"].write_bytes(b"".join(pem.armor("X509 CRL", one) for one in lists))
     at = str(int((MADE_AT + DAY).timestamp()))
     command = [
-        *("openssl", "verify", "-x509_strict", "-attime", at, *options),
+        *("verify", "-x509_strict", "-attime", at, *options),
         *(("-crl_check_all", "-CRLfile", str(files["lists"])) if lists else ()),
         *("-CAfile", str(files["root"])),
         *("-untrusted", str(files["issuing"]), str(files["certificate"])),
     ]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = openssl(*command)
     return found.returncode, found.stdout + found.stderr
 
 
@@ -41,14 +41,14 @@ def test_openssl_accepts_our_chains_and_lists_of_sm2(tmp_path: Path) -> None:
     files["signed"].write_bytes(whole["tbs_cert_list"].dump())
     files["signature"].write_bytes(whole["signature"].native)
     identity = "distid:1234567812345678"
-    command = ["openssl", "dgst", "-sm3", "-keyform", "DER", "-verify", str(files["key"]), "-sigopt", identity]
+    command = ["dgst", "-sm3", "-keyform", "DER", "-verify", str(files["key"]), "-sigopt", identity]
     command += ["-signature", str(files["signature"]), str(files["signed"])]
 
     for upper, lower in ((pki.root, pki.issuing.certificate), (pki.issuing, pki.certificate)):
         pair = dataclasses.replace(pki, root=upper, certificate=lower)
         status, said = _openssl_verify(pair, tmp_path, [], "-partial_chain", "-vfyopt", identity)
         assert (status, said.endswith("certificate.pem: OK\n")) == (0, True), said
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "Verified OK\n"
+    assert openssl(*command).stdout == "Verified OK\n"
 
 
 @pytest.mark.parametrize("kind", ["ecdsa-p256-sha256", "rsa-pkcs1v15-sha256"])

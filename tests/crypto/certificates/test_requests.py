@@ -1,4 +1,3 @@
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,14 @@ from crypto.certificates.names import Subject
 from crypto.certificates.requests import REQUEST_BYTES_MAX, make_request, read_request
 from crypto.errors import AlgorithmUnavailableError, CryptoError, KeyUnusableError, NotVerifiedError
 from tests.builders.certificates import CREDIT_CODE, KEY_KINDS, MADE_AT, NEEDS_SM2, a_key, a_pki, spki_of
+from tests.builders.openssl import openssl
 
 SUBJECT = Subject("张三", "杭州云桥科技有限公司", CREDIT_CODE)
 kinds = pytest.mark.parametrize("kind", KEY_KINDS)
 
 
 def _openssl(*arguments: str) -> None:
-    found = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)  # noqa: S607
+    found = openssl(*arguments)
     assert found.returncode == 0, found.stderr
 
 
@@ -125,12 +125,7 @@ def test_pkcs12_holds_key_certificate_and_chain(tmp_path: Path) -> None:
         )
     )
 
-    found = subprocess.run(
-        ["openssl", "pkcs12", "-in", str(made), "-passin", "pass:correct horse", "-nodes"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    found = openssl("pkcs12", "-in", made, "-passin", "pass:correct horse", "-nodes").stdout
     assert (found.count("BEGIN CERTIFICATE"), found.count("BEGIN PRIVATE KEY")) == (2, 1)
 
 

@@ -11,7 +11,16 @@ from crypto.certificates.authority import Authority, Reason, Revocation, new_roo
 from crypto.certificates.certificate import CHAIN_LEN_MAX, Certificate
 from crypto.certificates.names import Subject
 from crypto.certificates.profiles import Profile
-from crypto.certificates.validation import CertificateRefusedError, Fault, Trust, Use, self_issued, signed_by, trust_of
+from crypto.certificates.validation import (
+    CertificateRefusedError,
+    Fault,
+    Trust,
+    Use,
+    self_issued,
+    signed_by,
+    trust_of,
+    valid_until,
+)
 from crypto.errors import CryptoError, NotVerifiedError
 from crypto.suites import parse_denials
 from tests.builders.certificates import CREDIT_CODE, DAY, KEY_KINDS, MADE_AT, Pki, a_key, a_pki, spki_of
@@ -79,6 +88,12 @@ def test_a_list_of_another_authority_of_the_same_name_counts_as_none() -> None:
     forged = new_root(name, a_key("ecdsa-p256-sha256", 9), at=MADE_AT).revocation_list([], number=9, at=MADE_AT)
 
     _refused(pki, Fault.REVOCATION_UNKNOWN, lists=[pki.lists[0], forged])
+
+
+def test_a_list_says_until_when_it_holds() -> None:
+    assert valid_until(a_pki().lists[1]) == MADE_AT + 7 * DAY
+    with pytest.raises(CertificateRefusedError):
+        valid_until(b"garbage")
 
 
 def test_a_list_holds_from_its_first_to_its_last_moment() -> None:

@@ -52,7 +52,7 @@ const frame: Middleware = {
   onResponse({ request, response }) {
     connection.restored();
     learnFromDateHeader(response.headers.get("Date"));
-    if (response.status === 401 && !new URL(request.url).pathname.startsWith("/api/sessions")) whenLoggedOut();
+    if (response.status === 401 && !/^\/api\/(sessions?|certificates\/registrations)(\/|$)/.test(new URL(request.url).pathname)) whenLoggedOut();
   },
   onError() {
     connection.lost();

@@ -16,6 +16,8 @@ export type Answer<Path extends keyof paths, Method extends keyof paths[Path]> =
 type ItemOf<List> = List extends { items: readonly (infer Item)[] } ? Item : never;
 
 export type Actor = NonNullable<Answer<"/api/sessions/current", "get">["actor"]>;
+export type OwnCertificate = ItemOf<Answer<"/api/certificates", "get">>;
+export type Particulars = Answer<"/api/certificates/particulars", "get">;
 export type DemoAccount = ItemOf<Answer<"/api/demo-accounts", "get">>;
 export type AccessRule = ItemOf<Answer<"/api/access-table", "get">>;
 export type LogRow = ItemOf<Answer<"/api/log/entries", "get">>;

@@ -3,6 +3,7 @@ import { computed, readonly, ref, shallowReadonly, shallowRef } from "vue";
 
 import { answer, api, onLoggedOut } from "../api/client.ts";
 import type { Actor } from "../api/types.ts";
+import type { Proof } from "../signing/challenge.ts";
 
 /** The roles that have menus of their own; whoever is not logged in is the public. */
 export type Role =
@@ -48,6 +49,12 @@ async function login(name: string, password: string): Promise<void> {
   expired.value = false;
 }
 
+async function loginWithCertificate(proof: Proof): Promise<void> {
+  const opened = await answer(api.POST("/api/session/certificate", { body: proof }));
+  actor.value = opened.actor;
+  expired.value = false;
+}
+
 async function logout(): Promise<void> {
   await answer(api.DELETE("/api/sessions/current"));
   actor.value = null;
@@ -63,4 +70,4 @@ onLoggedOut(() => {
   actor.value = null;
 });
 
-export const session = { actor: shallowReadonly(actor), role, expired: readonly(expired), ready, login, logout, actAs };
+export const session = { actor: shallowReadonly(actor), role, expired: readonly(expired), ready, login, loginWithCertificate, logout, actAs };

@@ -1,6 +1,7 @@
 export default {
   title: "Log in",
   lead: "One door for purchasers, suppliers and supervisors. Catalogue, agreements and public auctions need no account.",
+  way: "How to log in",
   login: "Login name",
   password: "Password",
   submit: "Log in",

@@ -9,6 +9,7 @@ export default {
   language: "中",
   languageLabel: "中 · 切换到中文",
   login: "Log in",
+  certificates: "Certificates",
   logout: "Log out",
   account: "Account",
   identity: "Time and identity",
@@ -51,6 +52,7 @@ export default {
   titles: {
     log: "Transparency log",
     receipts: "Check a receipt",
+    certificates: "Certificates",
     accessTable: "Access table",
     home: "Home",
     login: "Log in",

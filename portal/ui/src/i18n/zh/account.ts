@@ -1,6 +1,7 @@
 export default {
   title: "登录",
   lead: "采购人、供应商与监管部门使用同一入口。目录、框架协议与竞价公示无需登录即可查看。",
+  way: "登录方式",
   login: "登录名",
   password: "密码",
   submit: "登录",

@@ -9,6 +9,7 @@ export default {
   language: "EN",
   languageLabel: "EN · Switch to English",
   login: "登录",
+  certificates: "数字证书",
   logout: "退出登录",
   account: "账号",
   identity: "时间与身份",
@@ -51,6 +52,7 @@ export default {
   titles: {
     log: "透明日志",
     receipts: "回执核验",
+    certificates: "数字证书",
     accessTable: "权限表",
     home: "首页",
     login: "登录",

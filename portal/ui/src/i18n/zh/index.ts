@@ -5,6 +5,7 @@ import auctions from "./auctions.ts";
 import budget from "./budget.ts";
 import cart from "./cart.ts";
 import catalogue from "./catalogue.ts";
+import certificates from "./certificates.ts";
 import common from "./common.ts";
 import frame from "./frame.ts";
 import home from "./home.ts";
@@ -21,6 +22,7 @@ export default {
   budget,
   cart,
   catalogue,
+  certificates,
   common,
   frame,
   home,

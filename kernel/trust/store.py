@@ -1,0 +1,150 @@
+"""
+Whom this site trusts: its own trial authority, and the outside ones that an operator put into ``trust_dir``.
+
+``trust_dir`` holds ``*.pem`` (roots and what lies below them, one or several a file) and ``*.crl`` (revocation lists
+in DER or PEM, which somebody else keeps fresh). It is looked at again when a file in it has changed, at most every
+``LOOK_AGAIN_S``. The own authority lives in ``ca`` below the data directory; its keys are encrypted under the first
+line of ``ca_passphrase_file``.
+"""
+
+import asyncio
+import secrets
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from asn1crypto import pem
+
+from crypto.certificates.authority import Authority
+from crypto.certificates.certificate import Certificate, read_certificates
+from crypto.certificates.validation import Trust, trust_of
+from crypto.errors import CryptoError
+from crypto.suites import Denials, parse_denials
+from kernel.clock import Clock
+from kernel.settings import Settings
+from kernel.trust.folder import AuthorityFolder, FolderError, write_file
+
+LOOK_AGAIN_S: Final = 10.0
+CERTIFICATES_MAX: Final = 200
+"""Certificates in one file."""
+_ROOT_LIST_AGE_MAX: Final = timedelta(days=30)
+_ORGANISATION: Final = "浙采试用环境"
+_NAME: Final = "浙采试用"
+
+
+class _Outside(NamedTuple):
+    certificates: tuple[Certificate, ...]
+    lists: tuple[bytes, ...]
+
+
+class TrustStore:
+    """Read from files, kept in memory; every process of a site has one and reads the same files."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.folder: Final = AuthorityFolder(settings.data_dir / "ca")
+        self.denials: Final[Denials] = parse_denials(settings.denied_algorithms)
+        self._passphrase_file: Final = settings.ca_passphrase_file or settings.data_dir / "ca" / "passphrase"
+        self._trust_dir: Final = settings.trust_dir
+        self._clock: Final = clock
+        self.published: tuple[bytes, float] | None = None  # the list that the public gets, and until when
+        self._authority: Authority | None = None
+        self._outside = _Outside((), ())
+        self._seen: tuple[tuple[str, int], ...] | None = None
+        self._looked_s = float("-inf")
+        self._opening: Final = asyncio.Lock()
+
+    async def authority(self) -> Authority | None:
+        """
+        Open the own issuing authority; ``None`` when this site has none.
+
+        The key is decrypted once in a process, off the event loop: that takes some 0.2 s, meant.
+
+        Raises:
+            FolderError, CryptoError: it is there and cannot be opened.
+        """
+        async with self._opening:
+            if self._authority is None and self.folder.exists:
+                self._authority = await asyncio.to_thread(self._open)
+        return self._authority
+
+    async def create_trial(self) -> bool:
+        """Make an authority of our own, if there is none yet, and keep its root's list fresh; for demonstrations."""
+        at = self._clock.now()
+        if self.folder.exists:
+            await asyncio.to_thread(self._refresh_root_list, at)
+            return False
+        passphrase = secrets.token_urlsafe(32)
+        self.folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(self._passphrase_file, passphrase.encode() + b"\n", mode=0o600)
+        await asyncio.to_thread(
+            self.folder.create,
+            organisation=_ORGANISATION,
+            name=_NAME,
+            passphrase=passphrase,
+            at=at,
+            algorithm="ecdsa-p256-sha256",
+        )
+        return True
+
+    def trust(self) -> Trust:
+        """
+        Say whom we trust now.
+
+        Raises:
+            NotVerifiedError: nobody, or what was configured is not a certificate of an authority.
+        """
+        self._look()
+        own = (self.folder.certificate("root"), self.folder.certificate()) if self.folder.exists else ()
+        return trust_of((*own, *self._outside.certificates), at=self._clock.now(), denials=self.denials)
+
+    def lists(self) -> list[bytes]:
+        """Give the lists that lie in files: those of outside authorities, and of our own root."""
+        self._look()
+        own = [(self.folder.path / "root.crl").read_bytes()] if self.folder.exists else []
+        return [*own, *self._outside.lists]
+
+    def chain(self) -> list[Certificate]:
+        """Give the certificates above those that we issue, the issuing authority's first."""
+        return [self.folder.certificate(), self.folder.certificate("root")]
+
+    def _open(self) -> Authority:
+        return self.folder.open(self._passphrase())
+
+    def _passphrase(self) -> str:
+        try:
+            return self._passphrase_file.read_text("utf-8").split("\n", 1)[0]
+        except OSError as error:
+            raise FolderError(
+                f"the passphrase file {self._passphrase_file} cannot be read: {error.strerror}"
+            ) from error
+
+    def _refresh_root_list(self, at: datetime) -> None:
+        written = (self.folder.path / "root.crl").stat().st_mtime
+        if at.timestamp() - written > _ROOT_LIST_AGE_MAX.total_seconds() and (self.folder.path / "root.key").is_file():
+            self.folder.write_root_list(self.folder.open(self._passphrase(), "root"), at=at)
+
+    def _look(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if self._trust_dir is None or now_s - self._looked_s < LOOK_AGAIN_S:
+            return
+        self._looked_s = now_s
+        files = sorted((*self._trust_dir.glob("*.pem"), *self._trust_dir.glob("*.crl")))
+        seen = tuple((str(file), file.stat().st_mtime_ns) for file in files)
+        if seen != self._seen:
+            self._outside = _read(files)
+            self._seen = seen
+
+
+def _read(files: list[Path]) -> _Outside:
+    certificates: list[Certificate] = []
+    lists: list[bytes] = []
+    for file in files:
+        data = file.read_bytes()
+        try:
+            if file.suffix == ".pem":
+                certificates += read_certificates(data, count_max=CERTIFICATES_MAX)
+            else:
+                lists.append(pem.unarmor(data)[2] if pem.detect(data) else data)
+        except (CryptoError, ValueError) as error:
+            raise FolderError(f"{file} cannot be used: {error}") from error
+    return _Outside(tuple(certificates), tuple(lists))

@@ -1,0 +1,1 @@
+"""Certificates of users (数字证书): enrolled here or registered from outside, renewed, revoked."""
