@@ -117,6 +117,19 @@ def test_other_ciphers_of_tls_1_2_get_nowhere(settings: Settings, cipher: str) -
         greeted(port, client)
 
 
+@pytest.mark.parametrize(("group", "good"), [("P-256", True), ("X448", False), ("P-521", False), ("ffdhe2048", False)])
+def test_keys_are_agreed_on_one_curve(settings: Settings, group: str, good: bool) -> None:  # noqa: FBT001
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the program openssl (Debian: apt install openssl)")
+    with serving(tls_context(settings, SystemClock())) as port:
+        done = subprocess.run(
+            [openssl, "s_client", "-groups", group, "-connect", f"127.0.0.1:{port}"],
+            input=b"", capture_output=True, check=False, timeout=20,
+        )  # fmt: skip
+    assert (b"Cipher is TLS_" in done.stdout) is good, done.stdout
+
+
 def test_a_host_that_the_certificate_does_not_name_is_refused_by_the_client(settings: Settings) -> None:
     with serving(tls_context(settings, SystemClock())) as port, pytest.raises(ssl.SSLCertVerificationError):
         greeted(port, a_client(settings), "other.example.cn")
