@@ -197,9 +197,11 @@ def check_register(path: Path) -> Iterator[Line]:
     Read a register from its beginning and yield each line, if it follows the one before.
 
     Raises:
-        RegisterError: a line is altered, missing or put in.
+        RegisterError: there is none, or a line is altered, missing or put in.
     """
     number, before = 0, _NOTHING
+    if not path.exists():
+        raise RegisterError(f"没有时间戳登记簿 {path}。", f"There is no register {path}.")
     with path.open("rb") as file:
         for line in file:
             found = _parsed(path, line)

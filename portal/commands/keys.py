@@ -27,7 +27,7 @@ def add(parsers: Parsers) -> None:
         "zhecai keys list",
         "zhecai keys request tsa --name 浙江政府采购时间戳 --out tsa.csr     # then have it issued, for example:",
         "zhecai ca issue time-stamping --name 浙江政府采购时间戳 --csr tsa.csr --out tsa.pem",
-        "zhecai keys adopt tsa tsa.pem",
+        "zhecai keys adopt tsa tsa.pem ca/issuing.pem",
         "zhecai keys trial --name 某市试用站 --host localhost",
     )
     what = found.add_subparsers(dest="what", required=True, metavar="WHAT")
@@ -74,7 +74,9 @@ def _request_options(one: argparse.ArgumentParser) -> None:
 
 def _adopt_options(one: argparse.ArgumentParser) -> None:
     _service(one)
-    one.add_argument("certificate", type=Path, metavar="FILE", help="the certificate and those above it, as PEM")
+    one.add_argument(
+        "certificates", type=Path, nargs="+", metavar="FILE", help="the certificate, then those above it, as PEM"
+    )
 
 
 def _trial_options(one: argparse.ArgumentParser) -> None:
@@ -99,11 +101,12 @@ def _list(identities: Identities, _: argparse.Namespace, clock: Clock, console: 
 def _request(identities: Identities, arguments: argparse.Namespace, _: Clock, console: Console) -> None:
     subject = Subject(arguments.name, arguments.organisation, arguments.credit_code)
     arguments.out.write_bytes(identities.request(arguments.service, subject))
-    console.print(f"[green]✓[/] {arguments.out}: have it issued, then `zhecai keys adopt {arguments.service} FILE`")
+    console.print(f"[green]✓[/] {arguments.out}: have it issued, then `zhecai keys adopt {arguments.service} FILE…`")
 
 
 def _adopt(identities: Identities, arguments: argparse.Namespace, _: Clock, console: Console) -> None:
-    found = identities.adopt(arguments.service, arguments.certificate.read_bytes())
+    together = b"\n".join(file.read_bytes() for file in arguments.certificates)
+    found = identities.adopt(arguments.service, together)
     console.print(f"[green]✓[/] {arguments.service} uses {found.certificate.serial_hex} from its next start")
 
 
