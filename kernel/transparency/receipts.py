@@ -1,5 +1,6 @@
 """Writing receipts, and finding out who may have which."""
 
+from base64 import b64encode
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ from crypto.log.checkpoints import InclusionFile
 from crypto.log.merkle import leaf_hash
 from crypto.log.notes import NoteKey
 from crypto.log.receipts import Receipt, Statement, make_receipt
+from crypto.timestamps.request import imprint_of
 from kernel.journal.streams import Connection
 from kernel.problems import NotFound, Unavailable
 from kernel.runtime import Kernel
@@ -53,7 +55,8 @@ async def receipt_of(kernel: Kernel, maker: str | None, stream: str, version: in
     """
     Write a receipt of an entry that ``maker`` made (as the journal names people), or of any for those who search.
 
-    It rests on the latest checkpoint that as many witnesses as are required have cosigned, else on the latest.
+    It rests on the latest checkpoint that as many witnesses as are required have cosigned, else on the latest; and it
+    carries a time stamp (RFC 3161) where an authority is named.
 
     Raises:
         NotFound: There is no such entry, or it is not the caller's.
@@ -89,7 +92,19 @@ async def receipt_of(kernel: Kernel, maker: str | None, stream: str, version: in
         issued_at=at,
     )
     note = await log.note_of(head)
-    return make_receipt(statement, signer, proof=proof, checkpoint=note, log=NoteKey.read(key))
+    receipt = make_receipt(statement, signer, proof=proof, checkpoint=note, log=NoteKey.read(key))
+    return msgspec.structs.replace(receipt, token=await _token(kernel, receipt))
+
+
+async def _token(kernel: Kernel, receipt: Receipt) -> str | None:
+    """Have the signed note of a receipt time-stamped, where an authority is named and answers: it proves without."""
+    if kernel.stamps is None:
+        return None
+    try:
+        stamped = await kernel.stamps.stamp(imprint_of(receipt.receipt.encode()))
+    except Unavailable:
+        return None  # the client has logged why
+    return b64encode(stamped.token).decode()
 
 
 async def proof_of_leaf(kernel: Kernel, leaf: bytes) -> InclusionFile:

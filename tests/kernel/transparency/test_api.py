@@ -1,10 +1,14 @@
 """The log over HTTP: what everybody may check, and what only some may see."""
 
+import asyncio
 import csv
+import dataclasses
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +16,7 @@ import asyncpg
 import httpx2
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from crypto.log.checkpoints import read_checkpoint, read_proof_file, verify_proof_file
 from crypto.log.merkle import leaf_hash, root_of
@@ -19,14 +24,23 @@ from crypto.log.notes import NoteKey, read_note, verify_note
 from crypto.log.proofs import verify_consistency
 from crypto.log.receipts import Receipt, verify_receipt
 from crypto.log.tiles import Place, Tile, Tiles
+from crypto.timestamps.request import imprint_of, read_request
+from crypto.timestamps.response import granted
+from crypto.timestamps.token import BadToken
+from crypto.timestamps.verify import verify_stamp
 from kernel.access.actors import Role
+from kernel.clock import ManualClock
 from kernel.commit.command import Command, Decided, Happened
 from kernel.ids import uuid7
 from kernel.runtime import Kernel
+from kernel.timestamps.client import REPLY, StampClient
 from kernel.transparency import search
+from kernel.transparency.receipts import receipt_of
 from portal.app import create_app
 from registries.organisations.rules import Kind
 from tests.builders.registries import a_user, register
+from tests.builders.stamps import ALWAYS, AStampingHouse
+from tests.builders.stamps import NOON as STAMPED_AT
 from tests.builders.stock import DDL, ID, STOCK, Filled, Taken
 from tests.conftest import NOON
 
@@ -310,3 +324,44 @@ async def test_who_offered_is_hidden_until_the_award_and_then_the_commitments_op
         b"zhecai/commitment/1" + bytes.fromhex(opened["salt"]) + bytes.fromhex(opened["leaf"])
     ).digest()
     assert leaf_hash(committed) == stored
+
+
+async def test_a_receipt_is_time_stamped_where_an_authority_is_named(
+    kernel: Kernel, people: dict[str, Reader], tmp_path: Path
+) -> None:
+    house = AStampingHouse(valid=ALWAYS)
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        token = house.authority.token(read_request(request.content), serial=1, at=STAMPED_AT)
+        return httpx2.Response(200, content=granted(token), headers={"Content-Type": REPLY})
+
+    def stamping(answer: Callable[[httpx2.Request], httpx2.Response]) -> Kernel:
+        http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+        clock = ManualClock(STAMPED_AT)
+        client = StampClient(["http://tsa.example/"], house.trust, http, clock, timeout_s=2.0)
+        return dataclasses.replace(kernel, stamps=client)
+
+    place = (people["seller"].actor, STREAM, ENTRIES + 1)
+    receipt = await receipt_of(stamping(handle), *place, at=NOON)
+    without = await receipt_of(stamping(lambda _: httpx2.Response(503)), *place, at=NOON)
+
+    assert without.token is None
+    assert receipt.token
+    token = b64decode(receipt.token, validate=True)
+    assert verify_stamp(token, imprint_of(receipt.receipt.encode()), house.trust).at == STAMPED_AT
+    with pytest.raises(BadToken):
+        verify_stamp(token, imprint_of(without.receipt.encode() + b"x"), house.trust)
+    files = {
+        "note": receipt.receipt.encode(),
+        "token": token,
+        "ca.pem": house.root.certificate.public_bytes(Encoding.PEM),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    command = ("ts", "-verify", "-token_in", "-in", "token", "-data", "note", "-CAfile", "ca.pem")
+    done = await asyncio.create_subprocess_exec(
+        "openssl", *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await done.communicate()
+    assert done.returncode == 0, said
+    assert b"Verification: OK" in said
