@@ -115,8 +115,9 @@ class Desk:
         self._validations = Validations(house.trust)
         self._validations.renew(lists=house.lists)
         self._edge = Edge()
-        self._leaves = list(house.history)
-        self._nodes = [node.hash for node in self._edge.append(house.history) if node.level == 1]
+        self._levels: list[list[bytes]] = [[], [], []]
+        self._full: dict[Place, Tile] = {}
+        self._append(house.history)
         self._serial = 0
         self.tokens: list[tuple[bytes, bytes]] = []
 
@@ -125,9 +126,7 @@ class Desk:
         house = self._house
         leaves = [self._checked(signer) for signer in signers]
         first = self._edge.size
-        fresh = [leaf_hash(leaf) for leaf in leaves]
-        self._leaves += fresh
-        self._nodes += [node.hash for node in self._edge.append(fresh) if node.level == 1]
+        self._append([leaf_hash(leaf) for leaf in leaves])
         size = self._edge.size
         text = str(Checkpoint(_ORIGIN, size, self._edge.root()))
         note = Note(text, (house.log.sign(text),))
@@ -139,13 +138,22 @@ class Desk:
         signatures.verify(ALGORITHM, holder.key, signature=signer.signature, message=signer.document, at=AT)
         return hashlib.sha256(signer.document).digest()
 
-    def _tiles(self, tile: int) -> Tiles:
-        """Give the tiles of the right edge: the last two of level 0, and level 1."""
-        places = {Place(1, 0): Tile(b"".join(self._nodes[:TILE_WIDTH]))}
-        for number in (tile, tile + 1):
-            part = self._leaves[number * TILE_WIDTH : (number + 1) * TILE_WIDTH]
-            places[Place(0, number)] = Tile(b"".join(part))
-        return Tiles(places)
+    def _append(self, hashes: list[bytes]) -> None:
+        self._levels[0] += hashes
+        for level, _, hash_ in self._edge.append(hashes):
+            self._levels[level].append(hash_)
+
+    def _tiles(self, first: int) -> Tiles:
+        """Give the tiles that the proofs of the right edge need: of the leaves from ``first`` on, all above them."""
+        tiles: dict[Place, Tile] = {}
+        for level, row in enumerate(self._levels):
+            for number in range(0 if level else first, -(-len(row) // TILE_WIDTH)):
+                place = Place(level, number)
+                tile = self._full.get(place) or Tile(b"".join(row[number * TILE_WIDTH : (number + 1) * TILE_WIDTH]))
+                tiles[place] = tile
+                if len(tile) == TILE_WIDTH:
+                    self._full[place] = tile
+        return Tiles(tiles)
 
     def _receipt(self, leaf: bytes, number: int, size: int, note: Note, tiles: Tiles) -> Receipt:
         house = self._house
