@@ -47,9 +47,13 @@ async def _run(kernel: Kernel, job: Job) -> float:
 @contextlib.asynccontextmanager
 async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
     """Run a worker, and the transparency log, beside whatever is done inside."""
+
+    def busy() -> bool:
+        return kernel.committer.saturated or kernel.live_committer.saturated
+
     tasks = (
         asyncio.create_task(run_worker(kernel, jobs), name="worker"),
-        asyncio.create_task(run_log(kernel.transparency), name="log"),  # its own: an auction never waits for a witness
+        asyncio.create_task(run_log(kernel.transparency, busy=busy), name="log"),  # no auction waits for a witness
     )
     try:
         yield

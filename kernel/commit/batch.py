@@ -73,6 +73,7 @@ class Batch:
     def __init__(self, known: Known) -> None:
         self._known: Final = known
         self._streams: Final[dict[Ref, _Working]] = {}
+        self._results: dict[Ref, Versioned[Any]] | None = None
 
     def knows(self, command: Command[Any]) -> bool:
         """Tell whether the states of all streams that a command names are at hand."""
@@ -154,8 +155,8 @@ class Batch:
 
     def sorted_entries(self) -> list[Entry]:
         """List all entries by stream name and version: the order in which every writer inserts."""
-        by_stream = sorted(self.entries.values(), key=lambda entries: entries[0].stream)
-        return [entry for entries in by_stream for entry in entries]
+        touched = {ref: working.entries for ref, working in self._streams.items() if working.entries}
+        return [entry for ref in sorted(touched) for entry in touched[ref]]
 
     def changes(self) -> dict[Kind, list[Change[Any, Any]]]:
         """List what happens to each touched stream, by kind, sorted by id."""
@@ -172,8 +173,10 @@ class Batch:
         return {ref: (ref, working.before.version) for ref, working in self._streams.items() if not working.entries}
 
     def results(self) -> Mapping[Ref, Versioned[Any]]:
-        """Return the states as they are once the batch is committed, of the touched streams only."""
-        return {ref: Versioned(w.version, w.state) for ref, w in self._streams.items() if w.entries}
+        """Return the touched streams as they are once the batch is committed; nothing is decided after that."""
+        if self._results is None:
+            self._results = {ref: Versioned(w.version, w.state) for ref, w in self._streams.items() if w.entries}
+        return self._results
 
 
 def entry_of(stream: str, version: int, event: msgspec.Struct, command: Command[Any]) -> Entry:

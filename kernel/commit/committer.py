@@ -40,6 +40,8 @@ CONTENDED_S: Final = 5.0
 SPACING_S: Final = 0.001
 """The shortest time from the beginning of one batch to that of the next, unless ``ENOUGH`` commands wait."""
 ENOUGH: Final = 32
+SATURATED_S: Final = 0.25
+"""How long after its last batch a committer still counts as saturated."""
 CACHED_STREAMS_MAX: Final = 50_000
 _RECONNECT_S: Final = 0.2
 _CONNECT_S_MIN: Final = 1.0
@@ -103,6 +105,7 @@ class Committer:
         self._ahead: Ahead | None = None
         self._life = 0
         self._begun_s = 0.0
+        self._usual_len = 0.0
         self._herald: Final = Herald(name)
         self.listeners: Final = self._herald.listeners
 
@@ -189,6 +192,12 @@ class Committer:
         if 0 < wait_s <= SPACING_S and waiting < ENOUGH and not self._closing:
             await asyncio.sleep(wait_s)
         self._begun_s = self._clock.monotonic_s()
+        self._usual_len += (waiting - self._usual_len) / 8
+
+    @property
+    def saturated(self) -> bool:
+        """Tell whether commands come faster than batches leave: what can wait should."""
+        return self._usual_len > ENOUGH and self._clock.monotonic_s() - self._begun_s < SATURATED_S
 
     async def _settle(  # noqa: C901 - one case a failure
         self, pending: list[Pending], ahead: Ahead | None = None

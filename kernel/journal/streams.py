@@ -36,7 +36,7 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     event: E
 
 
-class Change(NamedTuple, Generic[S, E]):
+class Change(msgspec.Struct, Generic[S, E], frozen=True, gc=False):
     """What one transaction does to one stream: from ``before`` (``None`` when new) to ``after``."""
 
     id: UUID

@@ -1,6 +1,7 @@
 """The transparency log of one process: sequence, have cosigned, wait, prove, and write receipts."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ from kernel.transparency.witnesses import TIMEOUT_S, Witness, WitnessAway, Witne
 SEAL_S_MAX: Final = 10.0
 """How long an act that witnesses must see waits for them."""
 
+YIELD_S_MAX: Final = 5.0
+"""How long sequencing waits for a process that is busy trading."""
 _REST_S: Final = 5.0
 """A witness that did not answer is left alone for as long, unless an act waits for it."""
 _LOOK_S: Final = 0.05
@@ -221,14 +224,26 @@ class TransparencyLog:
         return f"{host}/{public.hex()[:8]}"
 
 
-async def run_log(transparency: TransparencyLog, *, every_s: float = 0.2) -> None:
-    """Sequence and have cosigned until cancelled; what fails rests a second, and nothing else waits for it."""
+async def run_log(transparency: TransparencyLog, *, busy: Callable[[], bool], every_s: float = 0.2) -> None:
+    """
+    Sequence and have cosigned until cancelled; what fails rests a second, and nothing else waits for it.
+
+    While the process is ``busy`` trading the log waits, at most ``YIELD_S_MAX`` from one step to the next: an entry is
+    in the journal before anybody is told of it, in the log soon after.
+    """
+
+    async def stepped() -> None:
+        waited_s = 0.0
+        while busy() and waited_s < YIELD_S_MAX:
+            await asyncio.sleep(every_s)
+            waited_s += every_s
+        await transparency.step()
 
     async def again(what: str) -> None:
         while True:
             pause_s = every_s
             try:
-                await (transparency.step() if what == "step" else transparency.cosign())
+                await (stepped() if what == "step" else transparency.cosign())
             except Exception:
                 log.exception("log.failed", part=what)
                 pause_s = 1.0

@@ -15,6 +15,7 @@ from crypto.log.notes import NoteKey, read_note, verify_note
 from kernel.ids import uuid7
 from kernel.journal.entry import Entry, leaf_of
 from kernel.runtime import Kernel
+from kernel.transparency import log as log_module
 from kernel.transparency import queries, sequencer
 from kernel.transparency.sequencer import LogBroken, OtherKey
 from tests.builders.stock import DDL, ID, fill, take
@@ -235,3 +236,31 @@ async def test_a_checkpoint_says_when_it_was_made(stocked: Kernel, owner: asyncp
     await stocked.transparency.step()
 
     assert await owner.fetchval("select at from log_checkpoints") == NOON + timedelta(minutes=5)
+
+
+async def test_however_busy_trading_is_the_log_does_not_wait_for_ever(
+    stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "YIELD_S_MAX", 0.05)
+
+    task = asyncio.create_task(log_module.run_log(stocked.transparency, busy=lambda: True, every_s=0.01))
+    async with asyncio.timeout(10):
+        while not await owner.fetchval("select count(*) from log_entries"):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await owner.fetchval("select count(*) from log_entries") == 10
+
+
+async def test_while_trading_is_busy_nothing_is_logged(
+    stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "YIELD_S_MAX", 1e9)
+    task = asyncio.create_task(log_module.run_log(stocked.transparency, busy=lambda: True, every_s=0.001))
+
+    await asyncio.sleep(0.2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await owner.fetchval("select count(*) from log_entries") == 0

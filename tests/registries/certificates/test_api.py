@@ -15,11 +15,10 @@ from crypto.certificates.certificate import Certificate
 from crypto.certificates.names import Subject
 from crypto.certificates.profiles import Profile
 from kernel.clock import ManualClock
-from kernel.journal.verify import Difference, verify_kind
 from kernel.runtime import Kernel
 from portal.app import create_app
 from registries.certificates.rules import ACTIVE_MAX
-from registries.certificates.service import CERTIFICATE, PUBLISHED_S
+from registries.certificates.service import PUBLISHED_S
 from registries.organisations import service as organisations
 from tests.builders.certificates import KEY_KINDS, Pki, a_key, a_pki, spki_of
 from tests.builders.enrolled import SITE, Person, a_person
@@ -210,14 +209,3 @@ async def test_an_outside_certificate_that_is_not_ours_to_trust_is_refused(
     _trusted(pki, tmp_path / "trust")
     advance(trusting, timedelta(seconds=11))  # the folder is looked at again
     assert _reason(await _register(person)) == (409, "subject-wrong")
-
-
-async def test_every_state_follows_from_the_journal(trusting: Kernel, person: Person) -> None:
-    first = await person.enrol()
-    second = await person.enrol(replaces=first["id"])
-    await person.post(f"/api/certificates/{second['id']}/revocation", {"reason": "电脑丢失"})
-
-    async with trusting.db.pool.acquire() as connection:
-        found = [one async for one in verify_kind(connection, CERTIFICATE, "user_certificates")]
-    assert [one for one in found if isinstance(one, Difference)] == []
-    assert found
