@@ -26,6 +26,7 @@ from kernel.web.routes import TypedRoute
 from market.auctions import lifecycle as auction
 from market.orders import lifecycle as order
 from portal.app import API
+from registries.organisations import lifecycle as organisation
 
 DOCS: Final = Path(__file__).parent
 _WRITTEN: Final = "Written by `make docs`; do not edit."
@@ -180,6 +181,7 @@ DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "access.md": access,
     "lifecycles/auction.md": auction.picture,
     "lifecycles/order.md": order.picture,
+    "lifecycles/organisation.md": organisation.picture,
 }
 
 

@@ -89,6 +89,8 @@ async def open_kernel(
         if stamps is not None:
             stack.push_async_callback(stamps.close)
         idle_s, absolute_s = settings.session_idle_s, settings.session_absolute_s
+        sessions = Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s)
+        bus.listeners.append(sessions.hinted)
         kernel = Kernel(
             settings=settings,
             clock=clock,
@@ -98,7 +100,7 @@ async def open_kernel(
             live_committer=committers[1],
             bus=bus,
             halls=halls,
-            sessions=Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s),
+            sessions=sessions,
             limits=Limits(redis, clock),
             skew=Skew(db, clock),
             trust=TrustStore(settings, clock),
@@ -114,6 +116,7 @@ async def open_kernel(
             stack.push_async_callback(part.close)
         for committer in committers:
             committer.listeners.append(halls.committed)
+            committer.listeners.append(lambda recorded: sessions.hinted(map(str, recorded)))
         yield kernel
 
 

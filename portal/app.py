@@ -41,15 +41,19 @@ from market.limits.service import SPENDING
 from market.orders import api as orders
 from market.orders.service import ORDER
 from market.records import api as records
+from market.standing import api as standing
+from market.standing import worker as standing_worker
 from portal.pages import Pages
 from portal.system import system_routes
 from portal.worker import Job
 from registries.certificates import api as certificates
 from registries.certificates.service import CERTIFICATE
 from registries.challenges import api as challenges
+from registries.members import api as members
 from registries.organisations import api as organisations
 from registries.organisations.service import ORGANISATION
 from registries.regions import api as regions
+from registries.registrations import api as registrations
 from registries.users import api as users
 from registries.users.service import USER, load_actor
 
@@ -62,6 +66,8 @@ API: Final[tuple[BaseRoute, ...]] = (
     *challenges.ROUTES,
     *certificates.ROUTES,
     *organisations.ROUTES,
+    *registrations.ROUTES,
+    *members.ROUTES,
     *regions.ROUTES,
     *classification.ROUTES,
     *agreements.ROUTES,
@@ -72,6 +78,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *orders.ROUTES,
     *auctions.ROUTES,
     *records.ROUTES,
+    *standing.ROUTES,
     auction_hall.HALL,
     *transparency.ROUTES,
 )
@@ -129,7 +136,7 @@ __all__ = [
     "load_actor",
 ]
 
-DUE: Final[tuple[Job, ...]] = (auction_worker.run_due,)
+DUE: Final[tuple[Job, ...]] = (auction_worker.run_due, standing_worker.run_due)
 """What workers look for: each fires what is due and says how many."""
 
 

@@ -27,6 +27,7 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"  # 监督管理部门
     AUDITOR = "auditor"  # 审计机关
     OPERATOR = "operator"  # 平台运营
+    ADMINISTRATOR = "administrator"  # 单位管理员: of the own organisation and its accounts, whatever its side
     PUBLIC = "public"  # 社会公众: whoever is not logged in
 
 

@@ -39,6 +39,7 @@ SIDES: Final[dict[Role, Side]] = {
     Role.SUPERVISOR: Side.OVERSEEING,
     Role.AUDITOR: Side.OVERSEEING,
     Role.OPERATOR: Side.OPERATING,
+    Role.ADMINISTRATOR: Side.NOBODY,
     Role.PUBLIC: Side.NOBODY,
 }
 PARTIES: Final = frozenset({Side.BUYING, Side.SELLING, Side.JUDGING})
@@ -54,8 +55,9 @@ class Clash(StrEnum):
 
 
 def one_side(roles: Iterable[Role]) -> bool:
-    """Tell whether roles may be held together: all stand on one side."""
-    return len({SIDES[role] for role in roles}) == 1
+    """Tell whether roles may be held together: all stand on one side; an administrator stands on its organisation's."""
+    held = frozenset(roles)
+    return bool(held) and len({SIDES[role] for role in held - {Role.ADMINISTRATOR}}) <= 1
 
 
 def decide_second_hand(handler_id: UUID, organisation_id: UUID, second: Actor) -> Clash | None:

@@ -201,6 +201,25 @@ class Sessions:
         """Look an account up anew at its next request: what it may or can has changed."""
         self._drop([hashed for hashed, (known, _) in self._cache.items() if known and known.actor.user_id == user_id])
 
+    def hinted(self, streams: Iterable[str]) -> None:
+        """
+        Look up anew whose account's stream, or whose organisation's, has moved on: what it may has changed.
+
+        Called with what this process commits and with what others hint. A role that was taken away is gone with the
+        commit, and a closed account is out, in every process that hears the hint; without Redis after ``CACHE_S``.
+        """
+        moved = {name for name in streams if name.startswith(("user/", "organisation/"))}
+        if not moved:
+            return
+        self._drop(
+            [
+                hashed
+                for hashed, (known, _) in self._cache.items()
+                if known is None
+                or not moved.isdisjoint((f"user/{known.actor.user_id}", f"organisation/{known.actor.organisation_id}"))
+            ]
+        )
+
     async def sweep(self) -> None:
         """Delete the sessions that have ended; called by the worker."""
         now = self._clock.now()

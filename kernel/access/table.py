@@ -33,6 +33,13 @@ class Action(StrEnum):
     AUTHORITY_READ = "authority.read"
     REGION_READ = "region.read"
     ORGANISATION_READ = "organisation.read"
+    ORGANISATION_APPLY = "organisation.apply"
+    ORGANISATION_CHANGE = "organisation.change"
+    ORGANISATION_REVIEW = "organisation.review"
+    ORGANISATION_SUSPEND = "organisation.suspend"
+    REGISTRATION_READ = "registration.read"
+    MEMBER_READ = "member.read"
+    MEMBER_CHANGE = "member.change"
     CLASSIFICATION_READ = "classification.read"
     PRODUCT_READ = "product.read"
     PRODUCT_ILLUSTRATE = "product.illustrate"
@@ -60,6 +67,7 @@ class Nature(StrEnum):
 
     PUBLIC = "public"  # 公开信息
     ACCOUNT = "account"  # 本人账号
+    ORGANISATION = "organisation"  # 本单位登记与账号
     BUSINESS_READ = "business-read"  # 查看业务数据
     BUSINESS_ACT = "business-act"  # 办理业务
     OVERSIGHT = "oversight"  # 监督
@@ -211,6 +219,35 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.AUTHORITY_READ: _public("下载本站签发机构的证书与吊销列表", "Download this site's authorities and list"),
     Action.REGION_READ: _public("查看行政区划", "Read the regions"),
     Action.ORGANISATION_READ: _public("查看单位名册", "Read the register of organisations"),
+    Action.ORGANISATION_APPLY: _public("申请登记，查询进度", "Apply for registration, ask how far it has come"),
+    Action.ORGANISATION_CHANGE: Rule(
+        ("变更本单位登记", "Change the own registration"), Nature.ORGANISATION, _to((Role.ADMINISTRATOR,), _own)
+    ),
+    Action.ORGANISATION_REVIEW: Rule(
+        ("审核登记与变更", "Review registrations and changes"), Nature.OVERSIGHT, _to((Role.SUPERVISOR,), _region), _TWO
+    ),
+    Action.ORGANISATION_SUSPEND: Rule(
+        ("暂停、恢复、注销单位", "Suspend, reinstate and strike off organisations"),
+        Nature.OVERSIGHT,
+        _to((Role.SUPERVISOR,), _region),
+        _TWO,
+    ),
+    Action.REGISTRATION_READ: Rule(
+        ("查看登记", "Read registrations"),
+        Nature.ORGANISATION,
+        (*_to((Role.ADMINISTRATOR,), _own), *_to(OVERSEERS, _region)),
+    ),
+    Action.MEMBER_READ: Rule(
+        ("查看本单位账号", "Read the own organisation's accounts"),
+        Nature.ORGANISATION,
+        _to((Role.ADMINISTRATOR,), _own),
+    ),
+    Action.MEMBER_CHANGE: Rule(
+        ("管理本单位账号", "Administer the own organisation's accounts"),
+        Nature.ORGANISATION,
+        _to((Role.ADMINISTRATOR,), _own),
+        _TWO,
+    ),
     Action.CLASSIFICATION_READ: _public("查看品目分类", "Read the classification"),
     Action.PRODUCT_READ: _public("查看商品目录", "Read the catalogue"),
     Action.PRODUCT_ILLUSTRATE: Rule(

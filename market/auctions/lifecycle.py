@@ -65,10 +65,7 @@ NEXT: Final[dict[tuple[AuctionStage, Act], AuctionStage]] = {
     (AuctionStage.LIVE, Act.PAUSE): AuctionStage.PAUSED,
     (AuctionStage.LIVE, Act.CLOSE): AuctionStage.CLOSED,
     (AuctionStage.PAUSED, Act.RESUME): AuctionStage.LIVE,
-    (
-        AuctionStage.PAUSED,
-        Act.FAIL,
-    ): AuctionStage.FAILED,  # to end a live auction it is paused first: two deliberate acts
+    (AuctionStage.PAUSED, Act.FAIL): AuctionStage.FAILED,  # a live auction is paused first: two deliberate acts
     (AuctionStage.CLOSED, Act.AWARD): AuctionStage.AWARDED,
     (AuctionStage.CLOSED, Act.FAIL): AuctionStage.FAILED,
 }
@@ -226,7 +223,7 @@ class Auction(msgspec.Struct, frozen=True):
     An auction as its events left it. ``version`` counts them.
 
     ``ladder`` lists the standing offers, best first. ``closes_at`` is empty before the start and while paused, when
-    ``remaining_ms`` holds what is left. ``live_from`` is the latest start or resumption.
+    ``remaining_ms`` holds what is left. ``live_from`` is the latest start or resumption. ``barred`` may not trade now.
     """
 
     number: str
@@ -251,6 +248,7 @@ class Auction(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
     cause: Cause | None = None
     reason: str = ""
+    barred: frozenset[UUID] = frozenset()
 
 
 class Drafted(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.drafted"):
@@ -309,6 +307,13 @@ class Extended(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.exten
     bidders: int
 
 
+class Barred(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.barred"):
+    """A supplier may not trade until this is ``lifted``: it offers no more; its offers stand (ADR-0053)."""
+
+    supplier_id: UUID
+    lifted: bool = False
+
+
 class Closed(msgspec.Struct, frozen=True, tag_field="kind", tag="auction.closed"):
     bidders: int
 
@@ -338,6 +343,7 @@ Event = (
     | Closed
     | Awarded
     | Failed
+    | Barred
 )
 
 
@@ -462,6 +468,9 @@ def _changed(auction: Auction, event: Event, at: datetime) -> dict[str, Any]:  #
             }
         case Extended():
             return {"closes_at": event.closes_at, "short_extended": True}
+        case Barred():
+            one = {event.supplier_id}
+            return {"barred": auction.barred - one if event.lifted else auction.barred | one}
         case Closed():
             return {"stage": after(stage, Act.CLOSE)}
         case Awarded():
@@ -481,20 +490,9 @@ def picture() -> str:
     """Draw the table as Markdown with a Mermaid state diagram: ``docs/lifecycles/auction.md`` is this text."""
     lines = [f"    {stage} --> {to}: {act}" for (stage, act), to in NEXT.items()]
     ends = [f"    {stage} --> [*]" for stage in AuctionStage if stage in FINAL]
-    return "\n".join(
-        [
-            "# The life of a reverse auction",
-            "",
-            "Drawn from `market/auctions/lifecycle.py`; do not edit. To draw it again:",
-            "",
-            "    python -c 'from market.auctions.lifecycle import picture; print(picture(), end=\"\")' > FILE",
-            "",
-            "```mermaid",
-            "stateDiagram-v2",
-            "    [*] --> draft",
-            *lines,
-            *ends,
-            "```",
-            "",
-        ]
+    head = (
+        "# The life of a reverse auction\n\nDrawn from `market/auctions/lifecycle.py`; do not edit. To draw it again:\n"
     )
+    how = "    python -c 'from market.auctions.lifecycle import picture; print(picture(), end=\"\")' > FILE\n"
+    chart = ["```mermaid", "stateDiagram-v2", "    [*] --> draft", *lines, *ends, "```", ""]
+    return "\n".join([head, how, *chart])

@@ -52,11 +52,11 @@ _STORED: Final = (
 """Fields of the state that are columns of ``auctions`` as they are."""
 
 _DERIVED: Final = (
-    "id", "terms", "admitted", "title", "ceiling_fen", "visibility", "starts_at", "bidder_ids", "next_due_at",
+    "id", "terms", "admitted", "barred", "title", "ceiling_fen", "visibility", "starts_at", "bidder_ids", "next_due_at",
 )  # fmt: skip
 _COLUMNS: Final = (*_STORED, *_DERIVED)
 _LOAD: Final = (
-    f"select id, terms, admitted, {', '.join(_STORED)}, version, offers, standings "
+    f"select id, terms, admitted, barred, {', '.join(_STORED)}, version, offers, standings "
     "from auctions join auction_standings using (id) where id = any($1::uuid[])"
 )
 _SAVE: Final = (
@@ -107,6 +107,7 @@ async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versi
             **fields,
             terms=_terms(row["terms"]),
             admitted=frozenset(row["admitted"]),
+            barred=frozenset(row["barred"]),
             standings=places,
             ladder=tuple(ladder),
         )
@@ -157,6 +158,7 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
         change.id,
         _encode(terms).decode(),
         sorted(after.admitted),
+        sorted(after.barred),
         terms.title,
         terms.ceiling_fen,
         terms.visibility.value,

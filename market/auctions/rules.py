@@ -21,6 +21,7 @@ from kernel.money import Fen
 from market.auctions.lifecycle import (
     BASIS,
     ENDED,
+    OPEN,
     SPEC_LEN_MAX,
     Act,
     Admission,
@@ -28,6 +29,7 @@ from market.auctions.lifecycle import (
     AuctionStage,
     AuctionTerms,
     Awarded,
+    Barred,
     Cause,
     Closed,
     Edited,
@@ -87,6 +89,7 @@ class Refusal(StrEnum):
     CLOSED = "closed"
     OWN_AUCTION = "own-auction"
     NOT_ADMITTED = "not-admitted"
+    SUSPENDED = "supplier-suspended"
     KEY_REUSED = "key-reused"
     ABOVE_CEILING = "above-ceiling"
     STEP_TOO_SMALL = "step-too-small"
@@ -137,6 +140,7 @@ TEXTS: Final[dict[Refusal | HostRefusal | TermsFault, tuple[str, str]]] = {
     Refusal.CLOSED: ("竞价已截止，报价未被接受。", "The auction has closed; the offer was not accepted."),
     Refusal.OWN_AUCTION: ("采购单位不能参加本单位的竞价。", "A purchaser cannot bid in its own auction."),
     Refusal.NOT_ADMITTED: ("贵单位不在本次竞价的供应商范围内。", "Your organisation is not admitted to this auction."),
+    Refusal.SUSPENDED: ("贵单位已被暂停交易，不能报价。", "Your organisation is suspended from trading."),
     Refusal.KEY_REUSED: (
         "同一报价标识已用于另一价格，请刷新后重新报价。",
         "This offer's key was used for another price; reload and offer again.",
@@ -325,7 +329,9 @@ def decide_offer(auction: Auction, offer: Offer, at: datetime) -> tuple[Accepted
     return accepted, ((event,) if start is None else (start, event))
 
 
-def _unacceptable(auction: Auction, offer: Offer, own: Standing | None) -> Refusal | None:
+def _unacceptable(auction: Auction, offer: Offer, own: Standing | None) -> Refusal | None:  # noqa: PLR0911 - each
+    if offer.supplier_id in auction.barred:
+        return Refusal.SUSPENDED
     if own is None:
         if offer.supplier_id == auction.purchaser_id:
             return Refusal.OWN_AUCTION
@@ -466,6 +472,12 @@ def decide_award(
         return HostRefusal.WINNER_SUSPENDED
     best = auction.ladder[0]
     return Awarded(best.supplier_id, auction.standings[best.supplier_id].name, best.price_fen, reason)
+
+
+def decide_bar(auction: Auction, supplier_id: UUID, *, trades: bool) -> Barred | None:
+    """Keep a supplier that may not trade from offering, or let it offer again; ``None`` where that stands already."""
+    concerned = auction.stage in OPEN and supplier_id in auction.admitted
+    return Barred(supplier_id, lifted=trades) if concerned and trades is (supplier_id in auction.barred) else None
 
 
 def decide_fail(auction: Auction, reason: str) -> Failed | HostRefusal:

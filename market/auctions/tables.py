@@ -26,6 +26,7 @@ auctions: Final = sa.Table(
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("published_at", sa.TIMESTAMP(timezone=True)),
     sa.Column("admitted", ARRAY(sa.Uuid), nullable=False),
+    sa.Column("barred", ARRAY(sa.Uuid), nullable=False),
     sa.Column("live_from", sa.TIMESTAMP(timezone=True)),
     sa.Column("closes_at", sa.TIMESTAMP(timezone=True)),
     sa.Column("remaining_ms", sa.BigInteger),

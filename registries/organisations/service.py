@@ -8,9 +8,10 @@ from kernel.access.actors import Actor
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.ids import uuid7
 from kernel.paging import Page
-from kernel.problems import NotFound, Problem, Refused
+from kernel.problems import Conflict, NotFound, Problem, Refused
 from kernel.runtime import Kernel
 from registries.organisations import queries
+from registries.organisations.lifecycle import IN_REVIEW
 from registries.organisations.queries import ORGANISATION, OrganisationRow
 from registries.organisations.rules import (
     TEXTS,
@@ -29,6 +30,8 @@ __all__ = [
     "ORGANISATION",
     "OrganisationRow",
     "by_credit_code",
+    "code_taken",
+    "falling_due",
     "find",
     "get",
     "names",
@@ -77,13 +80,17 @@ async def rename_organisation(
 async def suspend_organisation(
     kernel: Kernel, actor: Actor, organisation_id: UUID, reason: str, *, origin: str = "local", key: Key | None = None
 ) -> UUID:
-    """Suspend an organisation: it may not trade; raises ``Refused``."""
+    """
+    Suspend an organisation as the operator does from the command line: it may not trade; raises ``Refused``.
+
+    Running auctions are told by the worker; a finance department suspends through ``market.standing``.
+    """
     at = kernel.clock.now()
     return await _change(
         kernel,
         actor,
         organisation_id,
-        lambda before: decide_suspend(before, reason=reason),
+        lambda before: decide_suspend(before, reason=reason, at=at),
         at=at,
         origin=origin,
         key=key,
@@ -154,6 +161,32 @@ async def by_credit_code(kernel: Kernel, credit_code: str) -> OrganisationRow:
             f"没有统一社会信用代码为 {credit_code} 的单位。", f"No organisation has the credit code {credit_code}."
         )
     return row
+
+
+async def code_taken(kernel: Kernel, credit_code: str) -> Conflict:
+    """Say that a credit code is taken: one registration serves the whole province (一地注册、全省通用)."""
+    async with kernel.db.read() as tx:
+        holder = await queries.holder_of(tx, credit_code)
+    if holder in IN_REVIEW:
+        return Conflict(
+            f"统一社会信用代码 {credit_code} 已有一份登记申请正在办理，请用申请编号查询进度，或联系所在地财政部门。",
+            f"An application with the credit code {credit_code} is being dealt with; ask with its reference number, "
+            "or turn to the finance department of its region.",
+            reason="application-in-review",
+            field="credit_code",
+        )
+    return Conflict(
+        f"统一社会信用代码 {credit_code} 已在本省登记，全省通用，不必再次登记；请联系本单位管理员开通账号。",
+        f"The credit code {credit_code} is registered in the province already, and that serves all of it; ask your "
+        "organisation's administrator for an account.",
+        reason="organisation-exists",
+        field="credit_code",
+    )
+
+
+async def falling_due(kernel: Kernel, at: datetime, *, limit: int) -> list[UUID]:
+    """List organisations whose suspension has come to its end at ``at``."""
+    return await queries.falling_due(kernel.db.pool, at, limit=limit)
 
 
 async def names(kernel: Kernel, ids: Collection[UUID]) -> dict[UUID, str]:

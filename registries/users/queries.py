@@ -15,8 +15,9 @@ from kernel.access.assurance import Method
 from kernel.db.statetable import StateTable
 from kernel.journal.streams import StreamKind
 from registries.certificates.tables import user_certificates
+from registries.organisations.lifecycle import Status as OrganisationStatus
 from registries.organisations.tables import organisations
-from registries.users.rules import Event, Status, User, evolve
+from registries.users.rules import Event, Status, User, evolve, roles_now
 from registries.users.tables import credentials, users
 
 _rows: Final[StateTable[User, Event]] = StateTable(users, User)
@@ -71,7 +72,7 @@ async def first_of_each_organisation(tx: AsyncConnection, limit: int) -> list[Ac
         .order_by(_u.organisation_id, _u.created_at, _u.login)
     )
     statement = _actors().where(_u.id.in_(oldest)).order_by(_u.created_at, _u.login).limit(limit)
-    return [_actor(row) for row in (await tx.execute(statement)).all()]
+    return [actor for row in (await tx.execute(statement)).all() if (actor := _actor(row))]
 
 
 async def set_password(pool: asyncpg.Pool, user_id: UUID, password_hash: str, at: datetime) -> None:
@@ -93,6 +94,7 @@ def _actors() -> sa.Select[Any]:
         organisations.c.name.label("organisation_name"),
         organisations.c.region,
         _u.roles,
+        organisations.c.status.label("organisation_status"),
         sa.exists().where(credentials.c.user_id == _u.id).label("password"),
         sa.exists()
         .where(user_certificates.c.user_id == _u.id, user_certificates.c.status == "active")
@@ -100,7 +102,10 @@ def _actors() -> sa.Select[Any]:
     ).join(organisations, organisations.c.id == _u.organisation_id)
 
 
-def _actor(row: Any) -> Actor:
-    roles = msgspec.convert(row.roles, tuple[Role, ...])
+def _actor(row: Any) -> Actor | None:
+    """Say who a user is now; ``None`` when its organisation is not in the register."""
+    roles = roles_now(msgspec.convert(row.roles, tuple[Role, ...]), OrganisationStatus(row.organisation_status))
+    if not roles:
+        return None
     methods = tuple(method for method in Method if getattr(row, method.value, False))
     return Actor(row.id, row.login, row.name, row.organisation_id, row.organisation_name, row.region, roles, methods)

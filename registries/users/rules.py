@@ -6,8 +6,10 @@ and shown to supervisors. See ``docs/adr/0020-passwords-outside-the-journal.md``
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, assert_never
 from uuid import UUID
 
@@ -15,21 +17,28 @@ import msgspec
 
 from kernel.access.actors import PURCHASERS, SUPPLIERS, Role
 from kernel.access.assurance import Method
-from registries.organisations.rules import Kind, Organisation
+from registries.organisations.lifecycle import IN_REVIEW, REGISTERED, Kind, Organisation
+from registries.organisations.lifecycle import Status as OrganisationStatus
 
 PASSWORD_LENGTH_MIN: Final = 10
 PASSWORD_LENGTH_MAX: Final = 128
+PASSWORD_CHARACTERS_MIN: Final = 5
+"""Different characters of a password."""
+PASSWORD_REST_MIN: Final = 6
+"""Characters beside a common word or the login."""
+LOGIN_LENGTH_MIN: Final = 3
 NAME_LENGTH_MAX: Final = 50
 
+_TRIED_FIRST: Final = ("password", "123456", "qwerty", "abc123", "111111", "admin123", "zhecai123", "iloveyou")
 _LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{2,63}")
 ROLES_OF: Final[dict[Kind, tuple[Role, ...]]] = {
-    Kind.PURCHASER: PURCHASERS,
-    Kind.SUPPLIER: SUPPLIERS,
-    Kind.AGENCY: (Role.AGENCY,),
-    Kind.EXPERTS: (Role.EXPERT,),
-    Kind.SUPERVISOR: (Role.SUPERVISOR,),
-    Kind.AUDITOR: (Role.AUDITOR,),
-    Kind.OPERATOR: (Role.OPERATOR,),
+    Kind.PURCHASER: (*PURCHASERS, Role.ADMINISTRATOR),
+    Kind.SUPPLIER: (*SUPPLIERS, Role.ADMINISTRATOR),
+    Kind.AGENCY: (Role.AGENCY, Role.ADMINISTRATOR),
+    Kind.EXPERTS: (Role.EXPERT, Role.ADMINISTRATOR),
+    Kind.SUPERVISOR: (Role.SUPERVISOR, Role.ADMINISTRATOR),
+    Kind.AUDITOR: (Role.AUDITOR, Role.ADMINISTRATOR),
+    Kind.OPERATOR: (Role.OPERATOR, Role.ADMINISTRATOR),
 }
 """What an account of each kind of organisation may act as: one role or several, in this order."""
 
@@ -49,8 +58,11 @@ class Refusal(StrEnum):
     LOGIN_WRONG = "login-wrong"
     NAME_WRONG = "name-wrong"
     PASSWORD_WRONG = "password-length"  # noqa: S105  a reason, not a password
+    PASSWORD_WEAK = "password-weak"  # noqa: S105  a reason, not a password
     ORGANISATION_UNKNOWN = "organisation-unknown"
     ROLES_WRONG = "roles-wrong"
+    NOT_ONES_OWN = "not-ones-own"
+    LAST_ADMINISTRATOR = "last-administrator"
     NOTHING_CHANGES = "nothing-changes"
 
 
@@ -66,10 +78,22 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
         f"密码须为{PASSWORD_LENGTH_MIN}至{PASSWORD_LENGTH_MAX}个字符",
         f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters",
     ),
+    Refusal.PASSWORD_WEAK: (
+        "密码过于简单：请勿使用连续或重复的字符、常见口令或登录名",
+        "The password is too easy to guess: no runs, no repetition, no common words, not the login",
+    ),
     Refusal.ORGANISATION_UNKNOWN: ("单位不存在", "There is no such organisation"),
     Refusal.ROLES_WRONG: (
         "角色与单位类型不符：采购、供应、评审、监管、运营须分离",
         "The roles do not fit the organisation: buying, selling, judging, overseeing and operating stay apart",
+    ),
+    Refusal.NOT_ONES_OWN: (
+        "不能停用自己的账号或改变自己的角色，请由本单位另一位管理员操作",
+        "Nobody disables the own account or changes the own roles; another administrator does",
+    ),
+    Refusal.LAST_ADMINISTRATOR: (
+        "本单位须至少保留一位可用的管理员",
+        "An organisation keeps at least one administrator who can log in",
     ),
     Refusal.NOTHING_CHANGES: ("没有变化", "Nothing would change"),
 }
@@ -127,7 +151,13 @@ class FactorRemoved(msgspec.Struct, frozen=True, tag_field="kind", tag="user.fac
     name: str
 
 
-Event = Registered | PasswordSet | Disabled | Enabled | FactorAdded | FactorRemoved
+class RolesChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="user.roles_changed"):
+    """The account acts as something else from now on."""
+
+    roles: tuple[Role, ...]
+
+
+Event = Registered | PasswordSet | Disabled | Enabled | FactorAdded | FactorRemoved | RolesChanged
 
 
 def normal_login(text: str) -> str:
@@ -158,10 +188,57 @@ def decide_register(
         return Refusal.NAME_WRONG
     if organisation is None:
         return Refusal.ORGANISATION_UNKNOWN
-    allowed = ROLES_OF[organisation.kind]
-    if not registered.roles or registered.roles != tuple(role for role in allowed if role in registered.roles):
+    if not _roles_fit(organisation.kind, registered.roles):
         return Refusal.ROLES_WRONG
     return registered
+
+
+def _roles_fit(kind: Kind, roles: tuple[Role, ...]) -> bool:
+    return bool(roles) and roles == tuple(role for role in ROLES_OF[kind] if role in roles)
+
+
+def roles_of_administrator(kind: Kind) -> tuple[Role, ...]:
+    """List what the first account of an organisation acts as: as all that its organisation may, it is alone there."""
+    return ROLES_OF.get(kind, (Role.ADMINISTRATOR,))
+
+
+def roles_now(roles: tuple[Role, ...], status: OrganisationStatus) -> tuple[Role, ...]:
+    """
+    Tell as what somebody may act while the organisation is where it is.
+
+    An applicant's administrator may follow the application and nothing else; who is out of the register is nobody.
+    """
+    if status in REGISTERED:
+        return roles
+    return tuple(role for role in roles if role is Role.ADMINISTRATOR) if status in IN_REVIEW else ()
+
+
+def faults_of_account(login: str, name: str, password: str) -> dict[str, Refusal]:
+    """Find what is wrong with a new account, by the name of the field."""
+    found: dict[str, Refusal] = {}
+    if not _LOGIN.fullmatch(login):
+        found["login"] = Refusal.LOGIN_WRONG
+    if not 0 < len(name.strip()) <= NAME_LENGTH_MAX:
+        found["person"] = Refusal.NAME_WRONG
+    if not password_fits(password):
+        found["password"] = Refusal.PASSWORD_WRONG
+    elif password_is_weak(password, login):
+        found["password"] = Refusal.PASSWORD_WEAK
+    return found
+
+
+def password_is_weak(password: str, login: str) -> bool:
+    """
+    Tell whether a password is one of the first that anybody would try.
+
+    That is one character over and over, a run, or little more than a common word or the login. Longer beats stranger,
+    so nothing else is asked; a list of leaked passwords is not shipped.
+    """
+    lowered = password.lower()
+    steps = {ord(other) - ord(one) for one, other in pairwise(lowered)}
+    few = len(set(lowered)) < PASSWORD_CHARACTERS_MIN or (len(steps) == 1 and steps <= {-1, 0, 1})
+    words = (*_TRIED_FIRST, *([login] if len(login) >= LOGIN_LENGTH_MIN else []))
+    return few or any(word in lowered and len(lowered) - len(word) < PASSWORD_REST_MIN for word in words)
 
 
 def decide_set_password(user: User | None, password: str) -> PasswordSet | Refusal:
@@ -192,6 +269,21 @@ def decide_enable(user: User | None, *, reason: str) -> Enabled | Refusal:
     return Refusal.NOTHING_CHANGES if user.status is Status.ACTIVE else Enabled(reason)
 
 
+def decide_roles(user: User | None, kind: Kind, roles: tuple[Role, ...]) -> RolesChanged | Refusal:
+    """Decide as what an account acts from now on."""
+    if user is None:
+        return Refusal.UNKNOWN
+    if not _roles_fit(kind, roles):
+        return Refusal.ROLES_WRONG
+    return Refusal.NOTHING_CHANGES if roles == user.roles else RolesChanged(roles)
+
+
+def keeps_an_administrator(users: Iterable[User | None], changed: User) -> bool:
+    """Tell whether an organisation whose ``users`` are these still has an administrator with ``changed`` among them."""
+    after = [changed if user and user.id == changed.id else user for user in users]
+    return any(user and user.status is Status.ACTIVE and Role.ADMINISTRATOR in user.roles for user in after)
+
+
 def evolve(user: User | None, event: Event, at: datetime) -> User:
     """Apply what was decided."""
     if isinstance(event, Registered):
@@ -204,5 +296,7 @@ def evolve(user: User | None, event: Event, at: datetime) -> User:
             return msgspec.structs.replace(user, status=Status.DISABLED)
         case Enabled():
             return msgspec.structs.replace(user, status=Status.ACTIVE)
+        case RolesChanged():
+            return msgspec.structs.replace(user, roles=event.roles)
         case _:
             assert_never(event)

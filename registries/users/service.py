@@ -1,5 +1,6 @@
 """Opening accounts, logging in and out."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -9,10 +10,10 @@ from kernel.access.actors import Actor, Role
 from kernel.access.assurance import PROVES, Assurance, Method, has_second_factor
 from kernel.access.passwords import hash_password, verify_password
 from kernel.access.sessions import Session, SessionRow
-from kernel.commit.command import Command, Decided, Happened, States
+from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.db.database import Database
 from kernel.ids import uuid7
-from kernel.problems import Forbidden, NotFound, Problem, Refused, Unauthenticated
+from kernel.problems import Conflict, Forbidden, NotFound, Problem, Refused, Unauthenticated
 from kernel.runtime import Kernel
 from registries.organisations.service import ORGANISATION
 from registries.users import queries
@@ -33,6 +34,7 @@ from registries.users.rules import (
     decide_set_password,
     normal_login,
     password_fits,
+    password_is_weak,
 )
 
 __all__ = [
@@ -46,9 +48,12 @@ __all__ = [
     "disable_user",
     "enable_user",
     "enter",
+    "forget_hash",
+    "keep_hash",
     "load_actor",
     "log_in",
     "log_out",
+    "login_taken",
     "note_factor",
     "prove",
     "prove_password",
@@ -82,7 +87,7 @@ class Opened(NamedTuple):
         return self.session.expires_at
 
 
-async def create_user(
+async def create_user(  # noqa: PLR0913 - each by name
     kernel: Kernel,
     actor: Actor,
     *,
@@ -92,6 +97,7 @@ async def create_user(
     organisation_id: UUID,
     roles: tuple[Role, ...],
     origin: str = "local",
+    key: Key | None = None,
 ) -> UUID:
     """
     Open an account.
@@ -103,10 +109,12 @@ async def create_user(
         Refused: login, name, password, organisation or roles are wrong.
         Conflict: the login is taken.
     """
-    if not password_fits(password):
-        raise Refused(*TEXTS[Refusal.PASSWORD_WRONG], reason=Refusal.PASSWORD_WRONG.value)
+    login = normal_login(login)
+    if not password_fits(password) or password_is_weak(password, login):
+        wrong = Refusal.PASSWORD_WEAK if password_fits(password) else Refusal.PASSWORD_WRONG
+        raise Refused(*TEXTS[wrong], reason=wrong.value)
     at = kernel.clock.now()
-    registered = Registered(uuid7(at), normal_login(login), name, organisation_id, roles)
+    registered = Registered(uuid7(at), login, name, organisation_id, roles)
     ref, owner = USER.ref(registered.id), ORGANISATION.ref(organisation_id)
 
     def decide(states: States) -> Decided[UUID] | Problem:
@@ -115,12 +123,35 @@ async def create_user(
             return Refused(*TEXTS[decision], reason=decision.value)
         return Decided(registered.id, [Happened(ref, decision)])
 
-    await queries.set_password(kernel.db.pool, registered.id, hash_password(password), at)
+    hashed = await asyncio.to_thread(hash_password, password)
+    await queries.set_password(kernel.db.pool, registered.id, hashed, at)
     try:
-        return await kernel.committer.submit(Command([ref, owner], decide, actor.journal, origin, at))
-    except Problem:
+        opened = await kernel.committer.submit(Command([ref, owner], decide, actor.journal, origin, at, key, UUID))
+    except Problem as problem:
         await queries.forget_password(kernel.db.pool, registered.id)
+        if problem.members.get("constraint") == "uq_users_login":
+            raise login_taken() from problem
         raise
+    if opened != registered.id:  # asked again: the account of the first time is the one
+        await queries.forget_password(kernel.db.pool, registered.id)
+    return opened
+
+
+async def keep_hash(kernel: Kernel, user_id: UUID, password_hash: str, at: datetime) -> None:
+    """Store the hash of a password, of an account that is about to be opened."""
+    await queries.set_password(kernel.db.pool, user_id, password_hash, at)
+
+
+async def forget_hash(kernel: Kernel, user_id: UUID) -> None:
+    """Delete the hash of an account that has not come to be."""
+    await queries.forget_password(kernel.db.pool, user_id)
+
+
+def login_taken() -> Conflict:
+    """Say that a login is somebody's already."""
+    return Conflict(
+        "该登录名已被使用，请换一个。", "The login is taken; choose another.", reason="login-taken", field="login"
+    )
 
 
 async def set_password(kernel: Kernel, actor: Actor, user_id: UUID, password: str, *, origin: str = "local") -> None:

@@ -79,7 +79,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     for number, (kind, roles) in enumerate(ROLES_OF.items(), 900):
         organisation_id = await register(kernel, number, kind, region=FAR)
         for role in roles:
-            account = await a_user(kernel, f"stranger-{role}", organisation_id, role)
+            account = await a_user(kernel, f"stranger-{kind}-{role}", organisation_id, role)
             strangers[role] = await session(account.user_id)
     buying = {Role.PURCHASER: await session(trade.purchaser.user_id)}
     selling = {Role.SUPPLIER: await session(trade.supplier.user_id)}
@@ -94,9 +94,15 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     own = await kernel.sessions.list_of(trade.purchaser.user_id)
     one_session = next(row for row in own if row.user_agent == "the object")
     certificate = await a_certificate_of(kernel, trade.purchaser)
+    assert trade.supplier.organisation_id
+    first = await a_user(kernel, "own-administrator", trade.supplier.organisation_id, Role.ADMINISTRATOR)
+    colleague = await a_user(kernel, "own-colleague", trade.supplier.organisation_id, Role.SUPPLIER)
+    administering = {Role.ADMINISTRATOR: await session(first.user_id)}
     objects = {
         "certificate_id": str(certificate.id),
         "session_id": str(one_session.id),
+        "organisation_id": str(trade.supplier.organisation_id),
+        "user_id": str(colleague.user_id),
         "order_id": str(order_id),
         "budget_line_id": str(trade.budget_line_id),
         "offer_id": str(trade.offer_id),
@@ -107,6 +113,8 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     holders = {
         "certificate_id": {Role.PURCHASER: buying[Role.PURCHASER]},
         "session_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
+        "organisation_id": administering | overseeing,
+        "user_id": administering,
         "order_id": buying | selling | overseeing,
         "budget_line_id": buying | overseeing,
         "offer_id": selling,

@@ -10,7 +10,8 @@ from stdnum.cn import uscc
 from kernel.access.actors import Actor, Role, system_actor
 from kernel.runtime import Kernel
 from registries.organisations import service as organisations
-from registries.organisations.rules import Kind, Organisation, Status, _organisation_check
+from registries.organisations.lifecycle import Declared, Details, Kind, Organisation, Profile, Size, Status
+from registries.organisations.rules import DECLARED_BY, _organisation_check
 from registries.users import service as users
 
 AT = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -36,6 +37,37 @@ def an_organisation(**changes: Any) -> Organisation:
         registered_at=AT,
     )
     return msgspec.structs.replace(organisation, **changes)
+
+
+def a_profile(**changes: Any) -> Profile:
+    """What a supplier says of itself; ``changes`` are of the profile or of its details."""
+    details = Details(
+        legal_representative="王强",
+        address="杭州市上城区解放路1号",
+        contact="李敏",
+        phone="13800138000",
+        email="limin@example.cn",
+        bank_name="工商银行杭州分行",
+        bank_account="1202020219900012345",
+        size=Size.SMALL,
+        declared=tuple(one for one in Declared if one in DECLARED_BY[Kind.SUPPLIER]),
+    )
+    own = {name: changes.pop(name) for name in ("name", "region") if name in changes}
+    profile = Profile(an_organisation().name, an_organisation().region, msgspec.structs.replace(details, **changes))
+    return msgspec.structs.replace(profile, **own)
+
+
+def an_applicant(**changes: Any) -> Organisation:
+    """A supplier that has applied and waits; ``changes`` are of the organisation."""
+    profile = a_profile()
+    found = an_organisation(
+        status=Status.APPLIED,
+        registered_at=None,
+        number="ZC20261123-AAAAA-BBBBB",
+        applied_at=AT,
+        details=profile.details,
+    )
+    return msgspec.structs.replace(found, **changes)
 
 
 async def register(kernel: Kernel, number: int, kind: Kind = Kind.SUPPLIER, region: str = "330102") -> UUID:

@@ -10,6 +10,7 @@ from market.auctions.lifecycle import (
     OPEN,
     Act,
     AuctionStage,
+    Barred,
     Edited,
     IllegalActError,
     Paused,
@@ -21,7 +22,7 @@ from market.auctions.lifecycle import (
     may,
     picture,
 )
-from tests.builders.market_auctions import MINUTE, NOON, a_draft, a_published, an_auction, some_terms
+from tests.builders.market_auctions import MINUTE, NOON, a_draft, a_published, a_supplier, an_auction, some_terms
 
 PICTURE = Path(__file__).parents[3] / "docs" / "lifecycles" / "auction.md"
 
@@ -92,3 +93,11 @@ def test_every_event_counts_as_one_version() -> None:
 def test_the_first_event_makes_a_draft_and_is_not_applied_again() -> None:
     with pytest.raises(AssertionError):
         evolve(None, Published(()), NOON)
+
+
+def test_who_may_not_trade_is_barred_until_that_is_lifted() -> None:
+    supplier = a_supplier(1)
+    barred = evolve(an_auction(), Barred(supplier), NOON)
+
+    assert barred.barred == {supplier}
+    assert evolve(barred, Barred(supplier, lifted=True), NOON).barred == frozenset()

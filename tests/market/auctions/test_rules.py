@@ -8,6 +8,7 @@ import pytest
 from market.auctions.lifecycle import (
     Auction,
     AuctionStage,
+    Barred,
     Drafted,
     ExtendFrom,
     Extension,
@@ -26,6 +27,7 @@ from market.auctions.rules import (
     Offer,
     Refusal,
     TermsFault,
+    decide_bar,
     decide_close,
     decide_offer,
     decide_pause,
@@ -38,6 +40,7 @@ from tests.builders.market_auctions import (
     NOON,
     PURCHASER,
     SECOND,
+    a_draft,
     a_published,
     a_supplier,
     after,
@@ -179,9 +182,14 @@ def test_refusals_come_in_the_order_of_their_declaration() -> None:
     assert decide_offer(paused(), stranger, NOON) is Refusal.PAUSED
     assert decide_offer(live, stranger, HALF_PAST) is Refusal.CLOSED
     assert decide_offer(live, stranger, NOON) is Refusal.OWN_AUCTION
-    assert decide_offer(live, stranger._replace(supplier_id=UUID(int=9)), NOON) is Refusal.NOT_ADMITTED
-    assert decide_offer(bidding, stranger._replace(supplier_id=a_supplier(1)), NOON) is Refusal.KEY_REUSED
-    assert decide_offer(bidding, stranger._replace(supplier_id=a_supplier(1), key="k"), NOON) is Refusal.ABOVE_CEILING
+    assert decide_offer(live, msgspec.structs.replace(stranger, supplier_id=UUID(int=9)), NOON) is Refusal.NOT_ADMITTED
+    assert (
+        decide_offer(bidding, msgspec.structs.replace(stranger, supplier_id=a_supplier(1)), NOON) is Refusal.KEY_REUSED
+    )
+    assert (
+        decide_offer(bidding, msgspec.structs.replace(stranger, supplier_id=a_supplier(1), key="k"), NOON)
+        is Refusal.ABOVE_CEILING
+    )
     assert decide_offer(bidding, an_offer(900_000, 1, "k"), NOON) is Refusal.STEP_TOO_SMALL
 
 
@@ -297,3 +305,27 @@ def test_a_drafted_event_is_not_applied_to_what_exists() -> None:
     auction = an_auction()
     with pytest.raises(AssertionError):
         evolve(auction, Drafted("JJ", PURCHASER, "", "", auction.terms), NOON)
+
+
+def test_a_barred_supplier_does_not_offer_whether_it_has_before_or_not() -> None:
+    live = an_auction()
+    barred = evolve(live, Barred(a_supplier(1)), NOON)
+    offered = after(live, [Offered(a_supplier(1), 900_000, an_offer(900_000).key, "甲", None)], NOON)
+    both = evolve(offered, Barred(a_supplier(1)), NOON)
+
+    assert decide_offer(barred, an_offer(900_000), NOON) is Refusal.SUSPENDED
+    assert decide_offer(both, an_offer(800_000), NOON) is Refusal.SUSPENDED
+    assert not isinstance(decide_offer(both, an_offer(900_000), NOON), Refusal)  # the offer that stands, sent again
+    assert not isinstance(decide_offer(barred, an_offer(900_000, 2), NOON), Refusal)
+
+
+def test_an_open_auction_is_told_of_a_supplier_that_it_admits_once() -> None:
+    live, supplier = an_auction(), a_supplier(1)
+    barred = evolve(live, Barred(supplier), NOON)
+
+    assert decide_bar(live, supplier, trades=False) == Barred(supplier)
+    assert decide_bar(live, supplier, trades=True) is None
+    assert decide_bar(barred, supplier, trades=True) == Barred(supplier, lifted=True)
+    assert decide_bar(barred, supplier, trades=False) is None
+    assert decide_bar(live, UUID(int=5), trades=False) is None
+    assert decide_bar(a_draft(), supplier, trades=False) is None

@@ -5,7 +5,8 @@ import pytest
 
 from kernel.access.actors import Role
 from kernel.access.duties import one_side
-from registries.organisations.rules import Kind
+from registries.organisations.lifecycle import Kind
+from registries.organisations.lifecycle import Status as Stage
 from registries.users.rules import (
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
@@ -16,14 +17,21 @@ from registries.users.rules import (
     PasswordSet,
     Refusal,
     Registered,
+    RolesChanged,
     Status,
     decide_disable,
     decide_enable,
     decide_register,
+    decide_roles,
     decide_set_password,
     evolve,
+    faults_of_account,
+    keeps_an_administrator,
     normal_login,
     password_fits,
+    password_is_weak,
+    roles_now,
+    roles_of_administrator,
 )
 from tests.builders.registries import AT, an_organisation
 
@@ -134,3 +142,73 @@ def test_no_event_holds_a_password_or_its_hash() -> None:
 
 def test_every_refusal_has_its_texts() -> None:
     assert set(TEXTS) == set(Refusal)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["aaaaaaaaaa", "abababab12", "abcdefghij", "9876543210", "password12", "qwerty1234", "zhang.san99", "Zhang.San1"],
+)
+def test_what_anybody_would_try_first_is_weak(password: str) -> None:
+    assert password_is_weak(password, "zhang.san")
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "password of my own", "zhang.san likes tea", "8f3k-2m9q-x7"]
+)
+def test_what_is_long_enough_beside_it_is_not(password: str) -> None:
+    assert not password_is_weak(password, "zhang.san")
+
+
+def test_an_empty_login_is_in_every_password_and_counts_for_none() -> None:
+    assert not password_is_weak("8f3k-2m9q-x7", "")
+
+
+def test_all_that_is_wrong_with_an_account_is_found() -> None:
+    assert faults_of_account("zhang.san", "张三", "8f3k-2m9q-x7") == {}
+    assert faults_of_account("?", " ", "short") == {
+        "login": Refusal.LOGIN_WRONG,
+        "person": Refusal.NAME_WRONG,
+        "password": Refusal.PASSWORD_WRONG,
+    }
+    assert faults_of_account("li.si", "李四", "1234567890") == {"password": Refusal.PASSWORD_WEAK}
+
+
+@pytest.mark.parametrize(
+    ("status", "roles"),
+    [
+        (Stage.ACTIVE, (Role.SUPPLIER, Role.ADMINISTRATOR)),
+        (Stage.SUSPENDED, (Role.SUPPLIER, Role.ADMINISTRATOR)),
+        (Stage.LEAVING, (Role.SUPPLIER, Role.ADMINISTRATOR)),
+        (Stage.APPLIED, (Role.ADMINISTRATOR,)),
+        (Stage.RETURNED, (Role.ADMINISTRATOR,)),
+        (Stage.REFUSED, ()),
+        (Stage.WITHDRAWN, ()),
+        (Stage.DEREGISTERED, ()),
+    ],
+)
+def test_who_somebody_is_depends_on_where_the_organisation_is(status: Stage, roles: tuple[Role, ...]) -> None:
+    assert roles_now((Role.SUPPLIER, Role.ADMINISTRATOR), status) == roles
+
+
+def test_roles_of_an_account_change_within_its_kind_of_organisation() -> None:
+    user = evolve(None, REGISTERED, AT)
+    both = (Role.SUPPLIER, Role.ADMINISTRATOR)
+    assert decide_roles(user, Kind.SUPPLIER, both) == RolesChanged(both)
+    assert decide_roles(user, Kind.SUPPLIER, both[::-1]) is Refusal.ROLES_WRONG
+    assert decide_roles(user, Kind.SUPPLIER, ()) is Refusal.ROLES_WRONG
+    assert decide_roles(user, Kind.SUPPLIER, user.roles) is Refusal.NOTHING_CHANGES
+    assert decide_roles(None, Kind.SUPPLIER, both) is Refusal.UNKNOWN
+    assert evolve(user, RolesChanged(both), AT).roles == both
+
+
+def test_an_organisation_keeps_an_administrator() -> None:
+    user = evolve(evolve(None, REGISTERED, AT), RolesChanged((Role.ADMINISTRATOR,)), AT)
+    gone = evolve(user, Disabled("离职"), AT)
+    other = msgspec.structs.replace(user, id=UUID(int=99))
+    assert keeps_an_administrator([user, None], user)
+    assert not keeps_an_administrator([user, None], gone)
+    assert keeps_an_administrator([user, other], gone)
+
+
+def test_the_first_account_acts_as_all_that_its_organisation_may() -> None:
+    assert roles_of_administrator(Kind.AGENCY) == (Role.AGENCY, Role.ADMINISTRATOR)

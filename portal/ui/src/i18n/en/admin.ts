@@ -15,6 +15,7 @@ export default {
   natures: {
     public: "Public information",
     account: "Own account",
+    organisation: "Own organisation",
     "business-read": "Reads business",
     "business-act": "Does business",
     oversight: "Oversight",

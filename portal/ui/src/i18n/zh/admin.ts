@@ -14,6 +14,7 @@ export default {
   natures: {
     public: "公开信息",
     account: "本人账号",
+    organisation: "本单位管理",
     "business-read": "查看业务",
     "business-act": "办理业务",
     oversight: "监督",

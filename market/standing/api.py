@@ -1,0 +1,98 @@
+"""Suspending, reinstating and striking off over HTTP."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from kernel.access.table import Action
+from kernel.problems import NotFound, Refused
+from kernel.web.context import Context
+from kernel.web.routes import op
+from market.standing import service
+from market.standing.service import By, Standing
+from registries.organisations.rules import REASON_LENGTH_MAX, REASON_LENGTH_MIN
+
+Reason = Annotated[str, Meta(min_length=REASON_LENGTH_MIN, max_length=REASON_LENGTH_MAX)]
+
+
+class SuspensionIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Why, and until the end of which day in Beijing; without one until it is lifted. The reason is public."""
+
+    reason: Reason
+    until: date | None = None
+
+
+class ReasonIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Reason
+
+
+def _by(ctx: Context) -> By:
+    return By(ctx.actor, ctx.origin, ctx.received_at, ctx.key)
+
+
+@op(
+    "POST",
+    "/api/organisations/{organisation_id}/suspension",
+    action=Action.ORGANISATION_SUSPEND,
+    tag="market",
+    summary="Suspend an organisation from trading, at once",
+    problems=(Refused,),
+)
+async def suspend(ctx: Context, organisation_id: UUID, body: SuspensionIn) -> Standing:
+    return await service.suspend(ctx.kernel, _by(ctx), organisation_id, reason=body.reason, until=body.until)
+
+
+@op(
+    "POST",
+    "/api/organisations/{organisation_id}/reinstatement",
+    action=Action.ORGANISATION_SUSPEND,
+    tag="market",
+    summary="Lift a suspension",
+    problems=(Refused,),
+)
+async def reinstate(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
+    return await service.reinstate(ctx.kernel, _by(ctx), organisation_id, reason=body.reason)
+
+
+@op(
+    "POST",
+    "/api/organisations/{organisation_id}/deregistration",
+    action=Action.ORGANISATION_SUSPEND,
+    tag="market",
+    summary="Strike off an organisation that is leaving or suspended",
+    problems=(Refused,),
+)
+async def deregister(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
+    return await service.deregister(ctx.kernel, _by(ctx), organisation_id, reason=body.reason)
+
+
+@op(
+    "POST",
+    "/api/registration/departure",
+    action=Action.ORGANISATION_CHANGE,
+    tag="market",
+    summary="Ask that the own organisation be struck off; nothing new from then on",
+    problems=(Refused, NotFound),
+)
+async def leave(ctx: Context, body: ReasonIn) -> Standing:
+    return await service.leave(ctx.kernel, _by(ctx), reason=body.reason)
+
+
+@op(
+    "DELETE",
+    "/api/registration/departure",
+    action=Action.ORGANISATION_CHANGE,
+    tag="market",
+    summary="Stay after all",
+    problems=(Refused, NotFound),
+)
+async def stay(ctx: Context) -> Standing:
+    return await service.stay(ctx.kernel, _by(ctx))
+
+
+ROUTES = [suspend, reinstate, deregister, leave, stay]

@@ -1,0 +1,141 @@
+"""The accounts of the own organisation over HTTP."""
+
+import hashlib
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from kernel.access.actors import Role
+from kernel.access.passwords import PASSWORD_LEN_MAX
+from kernel.access.table import Action
+from kernel.problems import Conflict, Invalid, NotFound, Refused
+from kernel.web.context import Context
+from kernel.web.routes import op
+from registries.members import service
+from registries.members.service import By, Member
+
+Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_LEN_MAX)]
+Roles = Annotated[tuple[Role, ...], Meta(min_length=1, max_length=10)]
+
+
+class Members(msgspec.Struct, frozen=True):
+    """The accounts of the own organisation, and the roles that they may have."""
+
+    items: tuple[Member, ...]
+    roles: tuple[Role, ...]
+
+
+class MemberIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A new account."""
+
+    login: Annotated[str, Meta(min_length=1, max_length=64)]
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Password
+    roles: Roles
+
+
+class RolesIn(msgspec.Struct, forbid_unknown_fields=True):
+    """What an account acts as from now on."""
+
+    roles: Roles
+
+
+class StatusIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether an account may log in, and why."""
+
+    active: bool
+    reason: Annotated[str, Meta(min_length=2, max_length=200)]
+
+
+class PasswordIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A new password for a colleague."""
+
+    password: Password
+
+
+class MemberDone(msgspec.Struct, frozen=True):
+    """The account that was opened or changed."""
+
+    user_id: UUID
+
+
+def _by(ctx: Context, told: object = None) -> By:
+    """Say who asks; what is kept of a request with a password does not help anybody to guess it."""
+    key = ctx.key
+    if key and told is not None:
+        asked = f"{ctx.request.method} {ctx.request.url.path}\n".encode() + msgspec.json.encode(told)
+        key = key._replace(fingerprint=hashlib.sha256(asked).digest())
+    return By(ctx.actor, ctx.origin, ctx.received_at, key)
+
+
+def _in_order(roles: tuple[Role, ...]) -> tuple[Role, ...]:
+    return tuple(role for role in Role if role in roles)
+
+
+@op("GET", "/api/members", action=Action.MEMBER_READ, tag="registries", summary="List the own organisation's accounts")
+async def list_members(ctx: Context) -> Members:
+    found, roles = await service.members(ctx.kernel, ctx.actor)
+    return Members(tuple(found), roles)
+
+
+@op(
+    "POST",
+    "/api/members",
+    action=Action.MEMBER_CHANGE,
+    tag="registries",
+    summary="Open an account for a colleague",
+    status=201,
+    problems=(Invalid, Conflict, Refused, NotFound),
+)
+async def add_member(ctx: Context, body: MemberIn) -> MemberDone:
+    done = await service.add(
+        ctx.kernel,
+        _by(ctx, (body.login, body.name, body.roles)),
+        login=body.login,
+        name=body.name.strip(),
+        password=body.password,
+        roles=_in_order(body.roles),
+    )
+    return MemberDone(done)
+
+
+@op(
+    "PUT",
+    "/api/members/{user_id}/roles",
+    action=Action.MEMBER_CHANGE,
+    tag="registries",
+    summary="Let a colleague act as something else",
+    problems=(Refused,),
+)
+async def set_roles(ctx: Context, user_id: UUID, body: RolesIn) -> MemberDone:
+    return MemberDone(await service.set_roles(ctx.kernel, _by(ctx), user_id, _in_order(body.roles)))
+
+
+@op(
+    "PUT",
+    "/api/members/{user_id}/status",
+    action=Action.MEMBER_CHANGE,
+    tag="registries",
+    summary="Close a colleague's account, or open it again",
+    problems=(Refused,),
+)
+async def set_status(ctx: Context, user_id: UUID, body: StatusIn) -> MemberDone:
+    act = service.enable if body.active else service.disable
+    return MemberDone(await act(ctx.kernel, _by(ctx), user_id, body.reason))
+
+
+@op(
+    "PUT",
+    "/api/members/{user_id}/password",
+    action=Action.MEMBER_CHANGE,
+    tag="registries",
+    summary="Give a colleague a new password",
+    problems=(Refused,),
+)
+async def set_password(ctx: Context, user_id: UUID, body: PasswordIn) -> MemberDone:
+    return MemberDone(await service.set_password(ctx.kernel, _by(ctx, "password"), user_id, body.password))
+
+
+ROUTES = [list_members, add_member, set_roles, set_status, set_password]

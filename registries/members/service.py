@@ -1,0 +1,152 @@
+"""Opening, changing and closing the accounts of the own organisation."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from kernel.access.actors import Actor, Role
+from kernel.access.passwords import hash_password
+from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.problems import NotFound, Problem, Refused
+from kernel.runtime import Kernel
+from registries.members import queries
+from registries.members.queries import Member
+from registries.organisations.rules import Kind
+from registries.organisations.service import ORGANISATION
+from registries.users import service as users
+from registries.users.rules import (
+    ROLES_OF,
+    TEXTS,
+    Event,
+    Refusal,
+    User,
+    decide_disable,
+    decide_enable,
+    decide_roles,
+    decide_set_password,
+    evolve,
+    keeps_an_administrator,
+    password_is_weak,
+)
+from registries.users.service import USER
+
+__all__ = ["Member"]
+
+
+class By(NamedTuple):
+    """Who asks, from which network address, received when, under which idempotency key."""
+
+    actor: Actor
+    origin: str
+    at: datetime
+    key: Key | None = None
+
+
+def _absent() -> NotFound:
+    return NotFound("本单位没有这个账号。", "Your organisation has no such account.")
+
+
+def _refused(refusal: Refusal) -> Refused:
+    return Refused(*TEXTS[refusal], reason=refusal.value)
+
+
+def _own(actor: Actor) -> UUID:
+    if actor.organisation_id is None:
+        raise _absent()
+    return actor.organisation_id
+
+
+async def members(kernel: Kernel, actor: Actor) -> tuple[list[Member], tuple[Role, ...]]:
+    """List the accounts of the own organisation, and the roles that they may have."""
+    organisation_id = _own(actor)
+    async with kernel.db.read() as tx:
+        found = await queries.members(tx, organisation_id)
+    return found, ROLES_OF[await _kind(kernel, organisation_id)]
+
+
+async def _kind(kernel: Kernel, organisation_id: UUID) -> Kind:
+    found = (await ORGANISATION.load(kernel.db.pool, [organisation_id])).get(organisation_id)
+    if found is None:
+        raise _absent()
+    return found.state.kind
+
+
+async def add(kernel: Kernel, by: By, *, login: str, name: str, password: str, roles: tuple[Role, ...]) -> UUID:
+    """Open an account for a colleague. Raises ``Refused``, and ``Conflict`` where the login is taken."""
+    return await users.create_user(
+        kernel,
+        by.actor,
+        login=login,
+        name=name,
+        password=password,
+        organisation_id=_own(by.actor),
+        roles=roles,
+        origin=by.origin,
+        key=by.key,
+    )
+
+
+async def set_roles(kernel: Kernel, by: By, user_id: UUID, roles: tuple[Role, ...]) -> UUID:
+    """Let a colleague act as something else; what was taken away is gone at once. Raises ``NotFound``, ``Refused``."""
+    kind = await _kind(kernel, _own(by.actor))
+    return await _change(kernel, by, user_id, lambda user: _not_ones_own(by, user) or decide_roles(user, kind, roles))
+
+
+async def disable(kernel: Kernel, by: By, user_id: UUID, reason: str) -> UUID:
+    """Close a colleague's account: its sessions end at once. Raises ``NotFound``, ``Refused``."""
+    done = await _change(
+        kernel, by, user_id, lambda user: _not_ones_own(by, user) or decide_disable(user, reason=reason)
+    )
+    await kernel.sessions.revoke_others(user_id, None)
+    return done
+
+
+async def enable(kernel: Kernel, by: By, user_id: UUID, reason: str) -> UUID:
+    """Open a closed account again. Raises ``NotFound``, ``Refused``."""
+    return await _change(kernel, by, user_id, lambda user: decide_enable(user, reason=reason))
+
+
+async def set_password(kernel: Kernel, by: By, user_id: UUID, password: str) -> UUID:
+    """Give a colleague a new password; sessions under the old one end. Raises ``NotFound``, ``Refused``."""
+
+    def decide(user: User) -> Event | Refusal:
+        decision = decide_set_password(user, password)
+        weak = not isinstance(decision, Refusal) and password_is_weak(password, user.login)
+        return Refusal.PASSWORD_WEAK if weak else decision
+
+    done = await _change(kernel, by, user_id, decide)
+    await users.keep_hash(kernel, user_id, await asyncio.to_thread(hash_password, password), by.at)
+    await kernel.sessions.revoke_others(user_id, None)
+    return done
+
+
+def _not_ones_own(by: By, user: User) -> Refusal | None:
+    return Refusal.NOT_ONES_OWN if user.id == by.actor.user_id else None
+
+
+async def _change(kernel: Kernel, by: By, user_id: UUID, decide: Callable[[User], Event | Refusal]) -> UUID:
+    """
+    Have a change of an account decided, together with who else administers the organisation.
+
+    Two administrators who close each other's account at the same moment: one of them is told no.
+    """
+    organisation_id, ref = _own(by.actor), USER.ref(user_id)
+    async with kernel.db.read() as tx:
+        others = [USER.ref(id_) for id_ in await queries.administrators(tx, organisation_id) if id_ != user_id]
+
+    def decided(states: States) -> Decided[UUID] | Problem:
+        user = states.get(ref)
+        if user is None or user.organisation_id != organisation_id:
+            return _absent()
+        decision = decide(user)
+        if isinstance(decision, Refusal):
+            return _refused(decision)
+        after = evolve(user, decision, by.at)
+        if not keeps_an_administrator([user, *(states.get(other) for other in others)], after):
+            return _refused(Refusal.LAST_ADMINISTRATOR)
+        return Decided(user_id, [Happened(ref, decision)])
+
+    command = Command([ref, *others], decided, by.actor.journal, by.origin, by.at, by.key, UUID)
+    return await kernel.committer.submit(command)
