@@ -16,6 +16,7 @@ from kernel.settings import SettingsError
 from kernel.transparency.keys import KeyFault
 from portal.app import VERSION
 from portal.commands import (
+    admin,
     bench,
     ca,
     demo,
@@ -38,6 +39,7 @@ COMMANDS = (
     serve,
     worker,
     migrate,
+    admin,
     doctor,
     verify,
     keys,

@@ -39,6 +39,7 @@ from kernel.clock import BEIJING
 from kernel.money import Fen, parse_yuan, scaled
 from kernel.problems import NotFound
 from kernel.runtime import Kernel
+from portal.demo.newcomers import set_up_newcomers
 from portal.demo.pictures import drawn
 from registries.organisations import service as organisations
 from registries.organisations.rules import Kind
@@ -146,6 +147,8 @@ async def set_up(kernel: Kernel, tell: Tell = lambda _: None) -> None:
         await definitions.define_category(kernel, ACTOR, code=code, attributes=attributes)
     tell("单位与账号 · organisations and accounts")
     ids = {body.login: await _register(kernel, body) for body in BODIES}
+    supervisor = next(body for body in BODIES if body.kind is Kind.SUPERVISOR)
+    await set_up_newcomers(kernel, supervisor_id=ids[supervisor.login], region=supervisor.region, password=PASSWORD)
     tell("框架协议与商品 · framework agreements and goods")
     await _stock_shelves(kernel, [ids[body.login] for body in SUPPLIERS])
     tell("预算指标 · budget lines")

@@ -148,6 +148,55 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "receipts", parent: "home" },
   },
   {
+    path: "/organisations",
+    name: "organisations",
+    component: () => import("./pages/registration/RegisterPage.vue"),
+    meta: { title: "organisations", parent: "home" },
+  },
+  {
+    path: "/registration",
+    name: "registration-apply",
+    component: () => import("./pages/registration/ApplyPage.vue"),
+    meta: { title: "registrationApply", parent: "organisations" },
+  },
+  {
+    path: "/registration/progress",
+    name: "registration-progress",
+    component: () => import("./pages/registration/ProgressPage.vue"),
+    meta: { title: "registrationProgress", parent: "organisations" },
+  },
+  {
+    path: "/organisation",
+    name: "organisation",
+    component: () => import("./pages/registration/RegistrationPage.vue"),
+    meta: { title: "organisation", parent: "home", roles: ["administrator"] },
+  },
+  {
+    path: "/organisation/edit",
+    name: "registration-edit",
+    component: () => import("./pages/registration/EditPage.vue"),
+    meta: { title: "registrationEdit", parent: "organisation", roles: ["administrator"] },
+  },
+  {
+    path: "/organisation/members",
+    name: "members",
+    component: () => import("./pages/registration/MembersPage.vue"),
+    meta: { title: "members", parent: "organisation", roles: ["administrator"] },
+  },
+  {
+    path: "/registrations",
+    name: "registrations",
+    component: () => import("./pages/registration/DeskPage.vue"),
+    meta: { title: "registrations", parent: "home", roles: ["supervisor", "auditor"] },
+  },
+  {
+    path: "/registrations/:id",
+    name: "registration",
+    component: () => import("./pages/registration/RegistrationPage.vue"),
+    meta: { title: "registration", parent: "registrations", roles: ["supervisor", "auditor"] },
+    props: true,
+  },
+  {
     path: "/:anything(.*)*",
     name: "not-found",
     component: () => import("./pages/NotFoundPage.vue"),
@@ -164,6 +213,9 @@ export const router = createRouter({
 router.beforeEach(async (to) => {
   await session.ready();
   if (to.meta.roles && !session.actor.value) return { name: "login", query: { next: to.fullPath } };
+  const wanted: readonly string[] | undefined = to.meta.roles;
+  const held = session.actor.value?.roles.find((role) => wanted?.includes(role));
+  if (held && !wanted?.includes(session.role.value)) session.actAs(held); // who opens the page of another own role means it
   return true;
 });
 

@@ -2,14 +2,15 @@
 import type { Role } from "../state/session.ts";
 
 export const MENUS: Readonly<Record<Role, readonly string[]>> = {
-  public: ["home", "catalogue", "agreements", "auctions"],
+  public: ["home", "catalogue", "agreements", "auctions", "organisations"],
   purchaser: ["home", "catalogue", "auctions", "orders", "budget", "agreements"],
   approver: ["home", "orders", "budget", "auctions", "catalogue", "agreements"],
   agency: ["home", "catalogue", "auctions", "agreements"],
   supplier: ["home", "auctions", "orders", "offers", "catalogue", "agreements"],
   signatory: ["home", "auctions", "orders", "offers", "catalogue", "agreements"],
   expert: ["home", "auctions", "catalogue", "agreements"],
-  supervisor: ["home", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
+  supervisor: ["home", "registrations", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
   auditor: ["home", "log", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
   operator: ["home", "catalogue", "auctions", "agreements", "access-table"],
+  administrator: ["home", "organisation", "members", "organisations", "catalogue"],
 };

@@ -16,6 +16,7 @@ export type Role =
   | "supervisor"
   | "auditor"
   | "operator"
+  | "administrator"
   | "public";
 
 const ROLE_KEY = "zhecai.role";

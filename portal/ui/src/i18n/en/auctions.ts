@@ -125,6 +125,7 @@ export default {
       drafted: "Drafted",
       edited: "Edited",
       published: "Published",
+      barred: "A supplier may not trade, or may again",
       withdrawn: "Withdrawn",
       started: "Started",
       offered: "Offer",

@@ -20,6 +20,11 @@ export default {
   brands: "Brands",
   more: "more than {n}",
   entry: {
+    registrationApply: "Purchasers, suppliers and agencies register once for the province.",
+    registrations: "Review registrations and changes; suspend and reinstate.",
+    organisation: "The registration, how far it is, its history; ask for changes.",
+    members: "Open and close accounts of colleagues, set their roles.",
+    organisations: "Look up who is registered and who is suspended.",
     accessTable: "What each role may do, and how far.",
     catalogue: "Find products by category, brand and price; compare them and order.",
     cart: "Check products and budget, submit once; one order per supplier.",

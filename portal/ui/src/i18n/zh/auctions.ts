@@ -125,6 +125,7 @@ export default {
       drafted: "创建草稿",
       edited: "修改草稿",
       published: "发布",
+      barred: "供应商交易资格变化",
       withdrawn: "撤回",
       started: "开始",
       offered: "报价",

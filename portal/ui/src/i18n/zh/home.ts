@@ -20,6 +20,11 @@ export default {
   brands: "品牌",
   more: "{n} 以上",
   entry: {
+    registrationApply: "采购人、供应商、代理机构申请登记，一地注册、全省通用。",
+    registrations: "审核单位登记与变更，暂停与恢复交易。",
+    organisation: "查看登记信息、进度与变更历史，申请变更。",
+    members: "为同事开通、停用账号，调整角色。",
+    organisations: "查询已登记的单位及其状态。",
     accessTable: "查看各角色可以办理的事项及其范围。",
     catalogue: "按品目、品牌、价格查找协议商品，对比后直接订购。",
     cart: "核对商品与预算指标，一次提交，按供应商生成订单。",

@@ -13,6 +13,7 @@ import log from "./log.ts";
 import offers from "./offers.ts";
 import orders from "./orders.ts";
 import pictures from "./pictures.ts";
+import registration from "./registration.ts";
 
 export default {
   account,
@@ -30,4 +31,5 @@ export default {
   offers,
   orders,
   pictures,
+  registration,
 };

@@ -1,0 +1,109 @@
+"""``zhecai admin``: the first organisations and accounts of a real site."""
+
+import argparse
+import getpass
+import secrets
+import sys
+from uuid import UUID
+
+from rich.console import Console
+
+from kernel.access.actors import system_actor
+from kernel.problems import NotFound, Refused
+from kernel.runtime import Kernel
+from kernel.settings import Settings
+from portal.commands.options import Parsers, command, common, settings_of
+from portal.server import kernel_up
+from portal.server import run as run_loop
+from registries.organisations import service as organisations
+from registries.organisations.rules import Kind
+from registries.users import service as users
+from registries.users.rules import ROLES_OF
+
+_ACTOR = system_actor("admin")
+_ONE_TIME_BYTES = 12
+"""Random bytes of a one-time password: 16 characters."""
+
+
+def add(parsers: Parsers) -> None:
+    found = command(
+        parsers,
+        "admin",
+        "Enter the first organisations and accounts of a site. What is done is in the journal as system/admin.",
+        "zhecai admin create --role supervisor --region 330000 --code 11330000… --organisation 浙江省财政厅 "
+        "--login cai.zheng --name 周敏",
+        "zhecai admin create --role supplier --code 91330106… --login first --name 王强 --one-time",
+    )
+    what = found.add_subparsers(dest="what", required=True, metavar="WHAT")
+    create = what.add_parser("create", help="an account, and its organisation where that is not registered yet")
+    common(create)
+    create.add_argument("--role", required=True, choices=[kind.value for kind in Kind], help="what the organisation is")
+    create.add_argument("--code", required=True, help="the organisation's unified social credit code")
+    create.add_argument("--organisation", default="", metavar="NAME", help="its name, where it is not registered yet")
+    create.add_argument("--region", default="", metavar="CODE", help="its region (GB/T 2260), as well")
+    create.add_argument("--login", required=True)
+    create.add_argument("--name", required=True, help="the person's name")
+    create.add_argument(
+        "--one-time", action="store_true", help="make a password and print it, instead of asking for one"
+    )
+    create.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    password = secrets.token_urlsafe(_ONE_TIME_BYTES) if arguments.one_time else _asked()
+    if not password:
+        Console(stderr=True).print("[red]✗[/] the two passwords differ, or there is no terminal to ask at: --one-time")
+        return 1
+    run_loop(_create(settings_of(arguments), arguments, password))
+    console.print(f"[green]✓[/] {arguments.login}: {arguments.role}, {arguments.code}")
+    if arguments.one_time:
+        console.print(f"password, shown once: {password}", markup=False)
+        console.print("Its owner logs in and changes it.")
+    return 0
+
+
+def _asked() -> str:
+    """Ask for a password twice without showing it; empty when they differ or nobody can be asked."""
+    if not sys.stdin.isatty():
+        return ""
+    first, second = getpass.getpass("password: "), getpass.getpass("password again: ")
+    return first if first == second else ""
+
+
+async def _create(settings: Settings, arguments: argparse.Namespace, password: str) -> UUID:
+    async with kernel_up(settings) as kernel:
+        organisation_id = await registered(
+            kernel, Kind(arguments.role), arguments.code, name=arguments.organisation, region=arguments.region
+        )
+        return await users.create_user(
+            kernel,
+            _ACTOR,
+            login=arguments.login,
+            name=arguments.name,
+            password=password,
+            organisation_id=organisation_id,
+            roles=ROLES_OF[Kind(arguments.role)],
+        )
+
+
+async def registered(kernel: Kernel, kind: Kind, code: str, *, name: str, region: str) -> UUID:
+    """
+    Find the organisation with a credit code, or enter it.
+
+    Raises:
+        Refused: it is of another kind, or what is needed to enter it is missing or wrong.
+    """
+    try:
+        found = await organisations.by_credit_code(kernel, code)
+    except NotFound:
+        return await organisations.register_organisation(
+            kernel, _ACTOR, kind=kind, name=name, credit_code=code, region=region
+        )
+    if found.kind is not kind:
+        raise Refused(
+            f"{found.name} 登记的类型是 {found.kind}。",
+            f"{found.name} is registered as {found.kind}.",
+            reason="roles-wrong",
+        )
+    return found.organisation_id
