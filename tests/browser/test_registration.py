@@ -92,6 +92,7 @@ async def test_from_the_application_to_the_suspension(visit: Visit) -> None:
     await page.locator("#password").fill(PASSWORD)
     await page.get_by_role("button", name="登录", exact=True).click()
     await page.get_by_role("link", name="修改并重新提交").click()
+    await expect(page.get_by_role("heading", name="修改登记申请")).to_be_visible()
     await expect(page.get_by_text("该号码无人接听")).to_be_visible()
     await _fill(page, 联系电话="13900139000")
     await page.get_by_role("button", name="提交", exact=True).click()
