@@ -80,16 +80,20 @@ test: setup browser ## Run every test; some of them: make test ARGS="tests/marke
 	@exec $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: check
-check: setup $(addprefix check-,format lint types layers ui client locks wheel docs) ## Format, lint, types, layers, pages, locks, wheel, documents
+check: setup $(addprefix check-,format lint weaknesses types layers ui client locks wheel docs) ## Format, lint, types, layers, pages, locks, wheel, documents
 
 OUT := build/check
 QUIETLY = said=$$($(1) 2>&1) || { printf '%s\n' "$$said" >&2; exit 1; }
 
-.PHONY: check-format check-lint check-types check-layers check-ui check-client check-locks check-wheel check-docs
+PACKAGES := crypto kernel registries catalog budget market portal
+
+.PHONY: check-format check-lint check-weaknesses check-types check-layers check-ui check-client check-locks check-wheel check-docs
 check-format: | setup
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: make fix" >&2; exit 1; }
 check-lint: | setup
 	@$(BIN)/ruff check --quiet .
+check-weaknesses: | setup
+	@$(call QUIETLY,$(BIN)/bandit -q -c pyproject.toml -r $(PACKAGES))
 check-types: | setup
 	@$(BIN)/mypy --no-error-summary
 check-layers: | setup

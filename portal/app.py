@@ -49,6 +49,8 @@ from portal.worker import Job
 from registries.certificates import api as certificates
 from registries.certificates.service import CERTIFICATE
 from registries.challenges import api as challenges
+from registries.factors import api as factors
+from registries.factors.service import TOTP_SEED
 from registries.members import api as members
 from registries.organisations import api as organisations
 from registries.organisations.service import ORGANISATION
@@ -65,6 +67,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *users.ROUTES,
     *challenges.ROUTES,
     *certificates.ROUTES,
+    *factors.ROUTES,
     *organisations.ROUTES,
     *registrations.ROUTES,
     *members.ROUTES,
@@ -121,7 +124,7 @@ STATE_TABLES: Final[dict[str, str]] = {
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
 
-SEALED_COLUMNS: Final[tuple[SealedColumn, ...]] = ()
+SEALED_COLUMNS: Final[tuple[SealedColumn, ...]] = (TOTP_SEED,)
 """Columns that hold sealed secrets: ``zhecai vault`` seals them anew under a new master key."""
 
 __all__ = [

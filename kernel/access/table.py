@@ -27,6 +27,7 @@ class Action(StrEnum):
     SESSION_CLOSE = "session.close"
     SESSION_STEP_UP = "session.step-up"
     SESSION_MANAGE = "session.manage"
+    FACTOR_READ = "factor.read"
     FACTOR_CHANGE = "factor.change"
     CERTIFICATE_READ = "certificate.read"
     CERTIFICATE_CHANGE = "certificate.change"
@@ -201,6 +202,7 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.SESSION_MANAGE: Rule(
         ("查看与注销本人的登录", "List and end the own sessions"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)
     ),
+    Action.FACTOR_READ: Rule(("查看本人的验证方式", "See the own factors"), Nature.ACCOUNT, _to(_KNOWN, Scope.OWN)),
     Action.FACTOR_CHANGE: Rule(
         ("更改本人的密码与验证方式", "Change the own password and factors"),
         Nature.ACCOUNT,

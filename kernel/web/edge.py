@@ -27,6 +27,9 @@ _API_HEADERS: Final = ((b"content-security-policy", b"default-src 'none'; frame-
 _UNCACHED: Final = (b"cache-control", b"no-store")
 """On every answer of the API that does not say itself how long it may be kept."""
 
+_OVER_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
+"""For a year the browser does not ask without TLS (RFC 6797); said over TLS only, where it is heard."""
+
 _HUNG_UP: Final = 499
 """For the log: the caller was gone before the request was read."""
 
@@ -65,6 +68,8 @@ class Edge:
                     cached = any(name == b"cache-control" for name, _ in headers)
                     headers += _API_HEADERS if cached else (*_API_HEADERS, _UNCACHED)
                 headers += SECURITY_HEADERS
+                if scope.get("scheme") == "https":
+                    headers.append(_OVER_TLS)
             complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 

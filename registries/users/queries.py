@@ -15,6 +15,7 @@ from kernel.access.assurance import Method
 from kernel.db.statetable import StateTable
 from kernel.journal.streams import StreamKind
 from registries.certificates.tables import user_certificates
+from registries.factors.tables import passkeys, recovery_codes, totp_seeds
 from registries.organisations.lifecycle import Status as OrganisationStatus
 from registries.organisations.tables import organisations
 from registries.users.rules import Event, Status, User, evolve, roles_now
@@ -99,6 +100,9 @@ def _actors() -> sa.Select[Any]:
         sa.exists()
         .where(user_certificates.c.user_id == _u.id, user_certificates.c.status == "active")
         .label("certificate"),
+        sa.exists().where(totp_seeds.c.user_id == _u.id, totp_seeds.c.confirmed_at.is_not(None)).label("totp"),
+        sa.exists().where(passkeys.c.user_id == _u.id).label("passkey"),
+        sa.exists().where(recovery_codes.c.user_id == _u.id).label("recovery"),
     ).join(organisations, organisations.c.id == _u.organisation_id)
 
 

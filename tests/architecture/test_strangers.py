@@ -8,6 +8,7 @@ test has none of fails it.
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -19,6 +20,7 @@ from kernel.web.routes import Operation, TypedRoute
 from market.auctions import service as auctions
 from market.auctions.service import By
 from portal.app import API, create_app
+from registries.factors.queries import Passkey, add_passkey
 from registries.organisations.rules import Kind
 from registries.users.rules import ROLES_OF
 from tests.builders.enrolled import a_certificate_of
@@ -98,8 +100,11 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     first = await a_user(kernel, "own-administrator", trade.supplier.organisation_id, Role.ADMINISTRATOR)
     colleague = await a_user(kernel, "own-colleague", trade.supplier.organisation_id, Role.SUPPLIER)
     administering = {Role.ADMINISTRATOR: await session(first.user_id)}
+    passkey = Passkey(UUID(int=55), trade.purchaser.user_id, b"credential", b"key", 0, "电脑")
+    assert await add_passkey(kernel.db.pool, passkey, kernel.clock.now())
     objects = {
         "certificate_id": str(certificate.id),
+        "passkey_id": str(passkey.id),
         "session_id": str(one_session.id),
         "organisation_id": str(trade.supplier.organisation_id),
         "user_id": str(colleague.user_id),
@@ -112,6 +117,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     }
     holders = {
         "certificate_id": {Role.PURCHASER: buying[Role.PURCHASER]},
+        "passkey_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
         "session_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
         "organisation_id": administering | overseeing,
         "user_id": administering,

@@ -42,6 +42,7 @@ PAGES = [
     ("auditor", "/log?kind=nothing.like.it"),
     ("purchaser", "/log"),
     ("operator", "/"),
+    ("supplier1", "/account/security"),
     ("operator", "/admin/access"),
     ("operator", "/certificates"),
     ("supervisor", "/certificates"),
@@ -56,6 +57,8 @@ ENGLISH = [
     ("supervisor", "/admin/access"),
     ("auditor", "/log"),
     (None, "/receipts"),
+    ("supplier1", "/account/security"),
+    (None, "/login"),
 ]
 
 

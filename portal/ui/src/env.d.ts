@@ -9,6 +9,8 @@ declare module "vue-router" {
     title: string;
     /** Name of the route above it in the breadcrumb. */
     parent?: string;
+    /** The page is about the account itself: also for a session that has not shown enough yet. */
+    account?: boolean;
     /** Roles that may open the page; absent means everybody. */
     roles?: readonly Role[];
   }

@@ -21,6 +21,12 @@ const routes: RouteRecordRaw[] = [
     meta: { title: "login", parent: "home" },
   },
   {
+    path: "/account/security",
+    name: "security",
+    component: () => import("./pages/account/SecurityPage.vue"),
+    meta: { title: "security", parent: "home", account: true },
+  },
+  {
     path: "/catalogue",
     name: "catalogue",
     component: () => import("./pages/catalogue/CataloguePage.vue"),
@@ -212,7 +218,8 @@ export const router = createRouter({
 
 router.beforeEach(async (to) => {
   await session.ready();
-  if (to.meta.roles && !session.actor.value) return { name: "login", query: { next: to.fullPath } };
+  const known = session.actor.value ?? (to.meta.account && session.state.value);
+  if ((to.meta.roles || to.meta.account) && !known) return { name: "login", query: { next: to.fullPath } };
   const wanted: readonly string[] | undefined = to.meta.roles;
   const held = session.actor.value?.roles.find((role) => wanted?.includes(role));
   if (held && !wanted?.includes(session.role.value)) session.actAs(held); // who opens the page of another own role means it

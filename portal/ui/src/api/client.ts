@@ -32,11 +32,37 @@ export class ApiError extends Error {
 
 type Listener = () => void;
 let whenLoggedOut: Listener = () => undefined;
+
+/** Asks for what lacks; true when the request may be sent again. */
+export type StepUp = (problem: Problem) => Promise<boolean>;
+let whenMoreIsNeeded: StepUp = () => Promise.resolve(false);
 let language = "zh";
 
 /** Says what to do when the session has ended; the session state sets it once. */
 export function onLoggedOut(listener: Listener): void {
   whenLoggedOut = listener;
+}
+
+/** Says how to ask for a further proof; the step-up state sets it once. */
+export function onStepUp(ask: StepUp): void {
+  whenMoreIsNeeded = ask;
+}
+
+const STEP_UP = "/problems/step-up-needed";
+const EXPIRED = "/problems/unauthenticated";
+const copies = new WeakMap<Request, Request>();
+
+/** Reads the problem of an answer that asks for a proof of who one is; a write that found nobody logged in does too. */
+async function proofAsked(request: Request, response: Response): Promise<Problem | undefined> {
+  if (response.status !== 403 && response.status !== 401) return undefined;
+  const problem: unknown = await response.clone().json().catch(() => undefined);
+  if (!isProblem(problem)) return undefined;
+  const ended = problem.type === EXPIRED && request.method !== "GET" && !isAboutSessions(request);
+  return problem.type === STEP_UP || ended ? problem : undefined;
+}
+
+function isAboutSessions(request: Request): boolean {
+  return /^\/api\/(sessions?|certificates\/registrations)(\/|$)/.test(new URL(request.url).pathname);
 }
 
 /** Sets the language in which the service explains refusals. */
@@ -47,12 +73,17 @@ export function setApiLanguage(value: string): void {
 const frame: Middleware = {
   onRequest({ request }) {
     request.headers.set("Accept-Language", language);
+    copies.set(request, request.clone());
     return request;
   },
-  onResponse({ request, response }) {
+  async onResponse({ request, response }) {
     connection.restored();
     learnFromDateHeader(response.headers.get("Date"));
-    if (response.status === 401 && !/^\/api\/(sessions?|certificates\/registrations)(\/|$)/.test(new URL(request.url).pathname)) whenLoggedOut();
+    const problem = await proofAsked(request, response);
+    const again = copies.get(request);
+    if (problem && again && (await whenMoreIsNeeded(problem))) return fetch(again);
+    if (response.status === 401 && !isAboutSessions(request)) whenLoggedOut();
+    return undefined;
   },
   onError() {
     connection.lost();

@@ -66,6 +66,7 @@ export default {
     log: "Transparency log",
     receipts: "Check a receipt",
     certificates: "Certificates",
+    security: "Account and security",
     accessTable: "Access table",
     home: "Home",
     login: "Log in",

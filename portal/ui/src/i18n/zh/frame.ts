@@ -66,6 +66,7 @@ export default {
     log: "透明日志",
     receipts: "回执核验",
     certificates: "数字证书",
+    security: "账号与安全",
     accessTable: "权限表",
     home: "首页",
     login: "登录",

@@ -14,6 +14,7 @@ import offers from "./offers.ts";
 import orders from "./orders.ts";
 import pictures from "./pictures.ts";
 import registration from "./registration.ts";
+import security from "./security.ts";
 
 export default {
   account,
@@ -32,4 +33,5 @@ export default {
   orders,
   pictures,
   registration,
+  security,
 };

@@ -1,0 +1,1 @@
+"""Second factors (第二因素): one-time codes, passkeys and recovery codes of an account."""
