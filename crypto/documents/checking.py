@@ -56,6 +56,12 @@ class Found:
     """Whether further signatures came after it; time stamps and data for checking do not count."""
 
 
+_DOES_NOT_HOLD: Final = (
+    *(SignatureValidationError, SigningError, PdfError, PathError, ValidationError, ValueError),
+    *(AttributeError, TypeError, LookupError),  # pyHanko on a structure that is not what it says it is
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Believed:
     """
@@ -100,7 +106,7 @@ def _checked(embedded: EmbeddedPdfSignature, believed: Believed, at: datetime) -
         if embedded.sig_object_type == "/DocTimeStamp":
             return _time_stamp(embedded, believed.time)
         return _signature(embedded, believed, at)
-    except (SignatureValidationError, SigningError, PdfError, PathError, ValidationError, ValueError) as error:
+    except _DOES_NOT_HOLD as error:
         raise NotVerifiedError(f"the signature {embedded.field_name!r} does not hold: {error}") from error
 
 

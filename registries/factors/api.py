@@ -1,6 +1,6 @@
 """Second factors over HTTP: the own ones, and proofs by them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -53,16 +53,52 @@ class OptionsOut(msgspec.Struct, frozen=True):
     options: dict[str, Any]
 
 
-class CredentialIn(msgspec.Struct, forbid_unknown_fields=True):
-    """What ``PublicKeyCredential.toJSON`` gives."""
+_Base64Url = Annotated[str, Meta(max_length=16_000, pattern=r"^[A-Za-z0-9_-]{0,16000}$")]
+_Word = Annotated[str, Meta(max_length=40)]
 
-    credential: dict[str, Any]
+
+class NoExtensions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The results of extensions: we ask for none."""
+
+
+class AuthenticatorResponse(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """What an authenticator says: when it makes a key, or when it signs with one."""
+
+    client_data: Annotated[_Base64Url, Meta(min_length=1)] = msgspec.field(name="clientDataJSON")
+    authenticator_data: _Base64Url | None = None
+    attestation_object: _Base64Url | None = None
+    signature: _Base64Url | None = None
+    user_handle: _Base64Url | None = None
+    transports: Annotated[tuple[_Word, ...], Meta(max_length=10)] = ()
+    public_key: _Base64Url | None = None
+    public_key_algorithm: Annotated[int, Meta(ge=-65_535, le=65_535)] | None = None
+
+
+class Credential(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """What ``PublicKeyCredential.toJSON`` gives (W3C WebAuthn Level 3, section 5.1.8)."""
+
+    id: Annotated[_Base64Url, Meta(min_length=1)]
+    raw_id: Annotated[_Base64Url, Meta(min_length=1)]
+    type: Literal["public-key"]
+    response: AuthenticatorResponse
+    authenticator_attachment: _Word | None = None
+    client_extension_results: NoExtensions = NoExtensions()
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it back as it came, for the library that checks it."""
+        return {"clientExtensionResults": {}, **msgspec.to_builtins(self)}
+
+
+class CredentialIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The answer of a passkey."""
+
+    credential: Credential
 
 
 class PasskeyIn(msgspec.Struct, forbid_unknown_fields=True):
     """A new passkey, and what its owner calls it."""
 
-    credential: dict[str, Any]
+    credential: Credential
     name: Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX, pattern=r"\S")]
 
 
@@ -161,7 +197,7 @@ async def begin_passkey(ctx: Context) -> OptionsOut:
 )
 async def add_passkey(ctx: Context, body: PasskeyIn) -> SessionOut:
     opened = await service.add_passkey(
-        ctx.kernel, *own(ctx), body.credential, body.name, site=_site(ctx), origin=ctx.origin
+        ctx.kernel, *own(ctx), body.credential.as_json(), body.name, site=_site(ctx), origin=ctx.origin
     )
     return entered(ctx, *opened)
 
@@ -217,7 +253,7 @@ async def ask_passkey(ctx: Context) -> OptionsOut:
     body_bytes_max=_ANSWER_BYTES_MAX,
 )
 async def prove_passkey(ctx: Context, body: CredentialIn) -> SessionOut:
-    return entered(ctx, *await service.prove_passkey(ctx.kernel, *own(ctx), body.credential, site=_site(ctx)))
+    return entered(ctx, *await service.prove_passkey(ctx.kernel, *own(ctx), body.credential.as_json(), site=_site(ctx)))
 
 
 @op(
@@ -247,7 +283,7 @@ async def ask_any_passkey(ctx: Context) -> OptionsOut:
 async def log_in_with_passkey(ctx: Context, body: CredentialIn) -> SessionOut:
     opened = await service.log_in(
         ctx.kernel,
-        body.credential,
+        body.credential.as_json(),
         site=_site(ctx),
         origin=ctx.origin,
         user_agent=ctx.request.headers.get("user-agent", ""),

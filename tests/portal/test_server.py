@@ -123,7 +123,7 @@ def test_a_port_that_is_taken_is_explained_before_anything_is_started() -> None:
     ("bind", "public_url", "pattern"),
     [
         ("127.0.0.1", None, "http://127.0.0.1:{port}"),
-        ("0.0.0.0", None, "http://127.0.0.1:{port}"),  # noqa: S104 - what this is about
+        ("0.0.0.0", None, "https://127.0.0.1:{port}"),  # noqa: S104 - what this is about
         ("::1", None, "http://[::1]:{port}"),
         ("127.0.0.1", "https://market.example", "https://market.example"),
     ],

@@ -352,12 +352,23 @@ async def test_at_an_ip_address_there_are_no_passkeys(client: httpx2.AsyncClient
 
 
 @pytest.mark.usefixtures("person")
-@pytest.mark.parametrize("credential", [{}, {"response": 1}, {"response": {"clientDataJSON": "e30"}}, {"rawId": []}])
-async def test_nonsense_is_no_passkey(client: httpx2.AsyncClient, credential: dict[str, Any]) -> None:
+@pytest.mark.parametrize("said", ["e30", "_", "bnVsbA", "W10"])
+async def test_nonsense_is_no_passkey(client: httpx2.AsyncClient, said: str) -> None:
+    credential = {"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": said}}
     await client.post("/api/sessions", json=LOGIN)
     assert (await client.post(LOGIN_KEY, json={"credential": credential})).status_code == 401
     answer = await client.post("/api/account/passkeys", json={"credential": credential, "name": "x"})
     assert answer.status_code == 409
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize("credential", [{}, {"response": 1}, {"response": {"clientDataJSON": "e30"}}, {"rawId": []}])
+async def test_what_is_not_even_shaped_like_a_passkey_says_which_field_is_wrong(
+    client: httpx2.AsyncClient, credential: dict[str, Any]
+) -> None:
+    answer = await client.post(LOGIN_KEY, json={"credential": credential})
+    assert 400 <= answer.status_code < 423
+    assert "credential" in answer.text
 
 
 async def test_the_journal_says_which_factors_and_never_what_they_hold(

@@ -1,7 +1,8 @@
 // Passkeys in the browser: the service says what it wants as JSON, and gets JSON back (W3C WebAuthn Level 3).
+import type { components } from "./schema";
+
 type Json = Record<string, unknown>;
-/** Any JSON object, as the API's types write it. */
-type Answered = Record<string, undefined>;
+type Answered = components["schemas"]["Credential"];
 
 interface PasskeyStatics {
   parseCreationOptionsFromJSON(options: Json): PublicKeyCredentialCreationOptions;

@@ -2041,6 +2041,27 @@ export interface components {
             note?: string;
         };
         /**
+         * AuthenticatorResponse
+         * @description What an authenticator says: when it makes a key, or when it signs with one.
+         */
+        AuthenticatorResponse: {
+            clientDataJSON: string;
+            /** @default null */
+            authenticatorData?: string | null;
+            /** @default null */
+            attestationObject?: string | null;
+            /** @default null */
+            signature?: string | null;
+            /** @default null */
+            userHandle?: string | null;
+            /** @default [] */
+            transports?: string[];
+            /** @default null */
+            publicKey?: string | null;
+            /** @default null */
+            publicKeyAlgorithm?: number | null;
+        };
+        /**
          * BrandFacet
          * @description A brand and how many products of the list have it.
          */
@@ -2202,11 +2223,26 @@ export interface components {
             proof: string[];
         };
         /**
+         * Credential
+         * @description What ``PublicKeyCredential.toJSON`` gives (W3C WebAuthn Level 3, section 5.1.8).
+         */
+        Credential: {
+            id: string;
+            rawId: string;
+            /** @enum {unknown} */
+            type: "public-key";
+            response: components["schemas"]["AuthenticatorResponse"];
+            /** @default null */
+            authenticatorAttachment?: string | null;
+            /** @default {} */
+            clientExtensionResults?: components["schemas"]["NoExtensions"];
+        };
+        /**
          * CredentialIn
-         * @description What ``PublicKeyCredential.toJSON`` gives.
+         * @description The answer of a passkey.
          */
         CredentialIn: {
-            credential: Record<string, never>;
+            credential: components["schemas"]["Credential"];
         };
         /**
          * CurrentOut
@@ -2758,6 +2794,11 @@ export interface components {
          */
         Nature: "account" | "business-act" | "business-read" | "operation" | "organisation" | "oversight" | "public";
         /**
+         * NoExtensions
+         * @description The results of extensions: we ask for none.
+         */
+        NoExtensions: Record<string, never>;
+        /**
          * OfferIn
          * @description A price for the whole, in fen. ``Idempotency-Key`` is the offer's key.
          *
@@ -3090,7 +3131,7 @@ export interface components {
          * @description A new passkey, and what its owner calls it.
          */
         PasskeyIn: {
-            credential: Record<string, never>;
+            credential: components["schemas"]["Credential"];
             name: string;
         };
         /**
