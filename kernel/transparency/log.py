@@ -19,12 +19,13 @@ from kernel.transparency.keys import load_key, log_key_path
 from kernel.transparency.policy import SEALED
 from kernel.transparency.proofs import Prover
 from kernel.transparency.queries import Head
-from kernel.transparency.sequencer import Sequencer
+from kernel.transparency.sequencer import BATCH_LEN_MAX, Sequencer
 from kernel.transparency.witnesses import TIMEOUT_S, Witness, WitnessAway, WitnessRefused, ask, read_witness
 
 SEAL_S_MAX: Final = 10.0
 """How long an act that witnesses must see waits for them."""
 
+REST_SHARE: Final = 3.0
 YIELD_S_MAX: Final = 5.0
 """How long sequencing waits for a process that is busy trading."""
 _REST_S: Final = 5.0
@@ -229,21 +230,28 @@ async def run_log(transparency: TransparencyLog, *, busy: Callable[[], bool], ev
     Sequence and have cosigned until cancelled; what fails rests a second, and nothing else waits for it.
 
     While the process is ``busy`` trading the log waits, at most ``YIELD_S_MAX`` from one step to the next: an entry is
-    in the journal before anybody is told of it, in the log soon after.
+    in the journal before anybody is told of it, in the log soon after. Where it has more to do than one step, it rests
+    ``REST_SHARE`` times as long as that took: whoever trades finds a core free, and waits for one short step at most.
     """
+    loop = asyncio.get_running_loop()
 
-    async def stepped() -> None:
+    async def stepped() -> float:
         waited_s = 0.0
         while busy() and waited_s < YIELD_S_MAX:
             await asyncio.sleep(every_s)
             waited_s += every_s
-        await transparency.step()
+        began_s = loop.time()
+        more = await transparency.step() >= BATCH_LEN_MAX
+        return REST_SHARE * (loop.time() - began_s) if more else every_s
+
+    async def cosigned() -> float:
+        await transparency.cosign()
+        return every_s
 
     async def again(what: str) -> None:
         while True:
-            pause_s = every_s
             try:
-                await (stepped() if what == "step" else transparency.cosign())
+                pause_s = await (stepped() if what == "step" else cosigned())
             except Exception:
                 log.exception("log.failed", part=what)
                 pause_s = 1.0
