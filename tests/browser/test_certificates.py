@@ -3,6 +3,7 @@ Certificates in a real browser: enrolled there, kept there, and what opens the d
 """
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,8 @@ async def test_a_certificate_in_a_file_logs_in_after_it_was_registered(
     await dialog.get_by_label("证书文件").set_input_files(file)
     await dialog.get_by_label("文件口令").fill("wrong horse")
     await dialog.get_by_role("button", name="打开文件").click()
-    await expect(dialog).to_contain_text("口令不正确")
+    # One wrong password in 256 leaves a padding that looks right, and then what is inside cannot be read.
+    await expect(dialog).to_contain_text(re.compile("口令不正确|无法读取"))
     await dialog.get_by_label("文件口令").fill("correct horse")
     await dialog.get_by_role("button", name="打开文件").click()
     await expect(dialog).to_contain_text("文件已打开")

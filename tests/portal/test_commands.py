@@ -80,6 +80,7 @@ def site(
                 await register(kernel, number, Kind.SUPPLIER)
             await kernel.transparency.step()
 
+    asyncio.run(admin(f"drop database if exists {name} with (force)"))  # one that could not be filled
     asyncio.run(admin(f"create database {name} template {template}"))
     asyncio.run(fill())
     monkeypatch.setenv("ZHECAI_DATABASE_URL", url)
