@@ -1,7 +1,6 @@
 """Real engines for the tests: one PostgreSQL and one Valkey a worker, a fresh database for each test."""
 
 import asyncio
-import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -26,6 +25,7 @@ from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import create_app, load_actor
 from portal.migrate import migrate
+from tests.builders.databases import Databases
 
 NOON = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 """Monday morning in Hangzhou: when tests begin."""
@@ -35,8 +35,6 @@ SHARED = Path(__file__).parents[2] / "shared"
 hypothesis_settings.register_profile("dev", max_examples=100, deadline=None)
 hypothesis_settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
-
-_numbers = itertools.count(1)
 
 TOGETHER = ("browser", "crash")
 """Folders whose tests share one browser, or load the machine: each runs on one worker, one test after another."""
@@ -95,8 +93,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Callable[[str], str]) -> str:
-    """A migrated, empty database that each test copies."""
+def databases(postgres: Callable[[str], str]) -> Databases:
+    """Copies of one migrated, empty database."""
     name = f"template_{os.getpid()}"
 
     async def make() -> None:
@@ -107,18 +105,14 @@ def template(postgres: Callable[[str], str]) -> str:
         await migrate(postgres(name))
 
     asyncio.run(make())
-    return name
+    return Databases(postgres, name)
 
 
 @pytest.fixture
-async def database_url(postgres: Callable[[str], str], template: str) -> AsyncIterator[str]:
+async def database_url(databases: Databases) -> AsyncIterator[str]:
     """A fresh, migrated database."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    admin = await asyncpg.connect(postgres("postgres"))
-    await admin.execute(f"create database {name} template {template}")
-    yield postgres(name)
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    async with databases.fresh() as url:
+        yield url
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
-from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
 import pytest
@@ -20,6 +19,7 @@ from kernel.db.metadata import metadata
 from kernel.journal.tables import PARTITIONS, Xid8
 from kernel.runtime import Kernel
 from portal import migrate
+from tests.builders.databases import Databases
 
 ROOT: Final = Path(__file__).parents[2]
 for _path in sorted(ROOT.glob("*/*/tables.py")):  # every table is declared once all of these are imported
@@ -47,13 +47,8 @@ from information_schema.role_table_grants where table_schema = 'public' group by
 @pytest.fixture
 async def empty_url(postgres: Callable[[str], str]) -> AsyncIterator[str]:
     """A database in which nothing was ever done."""
-    name = "empty_" + uuid5(NAMESPACE_URL, __file__).hex[:8]
-    admin = await asyncpg.connect(postgres("postgres"))
-    await admin.execute(f"drop database if exists {name} with (force)")
-    await admin.execute(f"create database {name}")
-    yield postgres(name)
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    async with Databases(postgres).fresh() as url:
+        yield url
 
 
 async def shape(url: str) -> set[tuple[str, ...]]:

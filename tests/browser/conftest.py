@@ -7,7 +7,6 @@ security policy or throws fails its test when it is closed.
 """
 
 import asyncio
-import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +14,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
@@ -29,6 +27,7 @@ from portal.pages import STATIC
 from portal.server import listen, service_up
 from tests.builders.browser import AXE, WIDE, Service, Visit, Visitor, note
 from tests.builders.certificates import Pki, a_pki
+from tests.builders.databases import Databases
 
 _START_S = 60
 _PATIENCE_MS = 15_000  # two cores are shared with everything else that runs
@@ -39,13 +38,10 @@ expect.set_options(timeout=_PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
-def service(
-    postgres: Callable[[str], str], template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def service(databases: Databases, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The whole service with the sample province, without bots."""
     if not (STATIC / "index.html").is_file():
         pytest.fail("The web pages are not built: make setup, or python hatch_build.py")
-    name = f"browser_{os.getpid()}"
     data, outside = tmp_path_factory.mktemp("data"), a_pki(at=SystemClock().now())
     _trust(outside, data / "trust")
     settings = Settings(demo=True, port=0, data_dir=data, trust_dir=data / "trust")
@@ -56,18 +52,17 @@ def service(
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         stop.set_result(lambda: loop.call_soon_threadsafe(stopped.set))
-        admin = await asyncpg.connect(postgres("postgres"))
-        await admin.execute(f"create database {name} template {template}")
-        async with open_kernel(
-            settings, SystemClock(), database_url=postgres(name), redis_url=redis_url, load_actor=load_actor
-        ) as kernel:
+        async with (
+            databases.fresh() as database_url,
+            open_kernel(
+                settings, SystemClock(), database_url=database_url, redis_url=redis_url, load_actor=load_actor
+            ) as kernel,
+        ):
             await kernel.trust.create_trial()
             await province.set_up(kernel)
             async with service_up(kernel, listen(settings)) as url:
                 ready.set_result(url)
                 await stopped.wait()
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
 
     def run() -> None:
         try:

@@ -2,11 +2,10 @@
 
 import re
 from base64 import b32decode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
@@ -19,6 +18,7 @@ from portal.demo import province
 from portal.server import listen, service_up
 from registries.factors.rules import STEP_S, code_at, step_of
 from tests.builders.browser import PHONE, WIDE, Visit, Visitor
+from tests.builders.databases import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -50,21 +50,16 @@ class Site(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def site(
-    postgres: Callable[[str], str], template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
+async def site(databases: Databases, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     settings = Settings(demo=False, port=0, data_dir=tmp_path_factory.mktemp("site"))
     clock = ShiftedClock()
-    admin = await asyncpg.connect(postgres("postgres"))
-    await admin.execute(f"create database {template}_site template {template}")
-    async with open_kernel(
-        settings, clock, database_url=postgres(f"{template}_site"), redis_url=redis_url, load_actor=load_actor
-    ) as kernel:
+    async with (
+        databases.fresh() as database_url,
+        open_kernel(settings, clock, database_url=database_url, redis_url=redis_url, load_actor=load_actor) as kernel,
+    ):
         await province.set_up(kernel)
         async with service_up(kernel, listen(settings)) as url:
             yield Site(url.replace("127.0.0.1", "localhost"), kernel, clock)
-    await admin.execute(f"drop database {template}_site with (force)")
-    await admin.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -112,7 +112,7 @@ async def test_a_receipt_that_was_changed_fails_and_says_where(visit: Visit, rec
 
 async def test_a_hash_is_looked_up_and_its_proof_checked(visit: Visit, service: Service) -> None:
     with httpx2.Client(base_url=service.url, cookies={"zhecai_session": service.cookie_of("auditor")}) as client:
-        leaf = client.get("/api/log/entries?limit=1").raise_for_status().json()["items"][0]["leaf"]
+        leaf = client.get("/api/log/entries?kind=product&limit=1").raise_for_status().json()["items"][0]["leaf"]
     visitor = await visit(None, expected=("404",))
     page = await visitor.go("/receipts")
     field = page.get_by_label("记录摘要（SHA-256）")

@@ -3,7 +3,8 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from portal.cli import COMMANDS, main, parser
 from portal.migrate import newest_revision
 from registries.organisations.rules import Kind
 from tests.builders.certificates import a_pki
+from tests.builders.databases import Databases
 from tests.builders.registries import register
 
 
@@ -56,22 +58,13 @@ def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site(
-    postgres: Callable[[str], str],
-    template: str,
+    databases: Databases,
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> Iterator[Site]:
-    name = f"{template}_site"
-    url = postgres(name)
-
-    async def admin(statement: str) -> None:
-        connection = await asyncpg.connect(postgres("postgres"))
-        await connection.execute(statement)
-        await connection.close()
-
-    async def fill() -> None:
+    async def fill(url: str) -> None:
         settings = Settings(data_dir=tmp_path)
         async with open_kernel(
             settings, SystemClock(), database_url=url, redis_url=redis_url, load_actor=load_actor
@@ -80,15 +73,18 @@ def site(
                 await register(kernel, number, Kind.SUPPLIER)
             await kernel.transparency.step()
 
-    asyncio.run(admin(f"drop database if exists {name} with (force)"))  # one that could not be filled
-    asyncio.run(admin(f"create database {name} template {template}"))
-    asyncio.run(fill())
-    monkeypatch.setenv("ZHECAI_DATABASE_URL", url)
-    monkeypatch.setenv("ZHECAI_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("ZHECAI_REDIS_URL", redis_url)
-    monkeypatch.setenv("COLUMNS", "200")
-    yield Site(url, capsys)
-    asyncio.run(admin(f"drop database {name} with (force)"))
+    with asyncio.Runner() as runner:
+        opened = AsyncExitStack()
+        try:
+            url = runner.run(opened.enter_async_context(databases.fresh()))
+            runner.run(fill(url))
+            monkeypatch.setenv("ZHECAI_DATABASE_URL", url)
+            monkeypatch.setenv("ZHECAI_DATA_DIR", str(tmp_path))
+            monkeypatch.setenv("ZHECAI_REDIS_URL", redis_url)
+            monkeypatch.setenv("COLUMNS", "200")
+            yield Site(url, capsys)
+        finally:
+            runner.run(opened.aclose())
 
 
 def test_verify_is_clean_on_what_only_we_have_written(site: Site) -> None:
