@@ -24,7 +24,7 @@ class Line(NamedTuple):
     bench: str
     metric: str
     of: str
-    bar: float
+    bar: float | None
     points: list[tuple[str, str, float, bool]]
 
 
@@ -86,8 +86,8 @@ def _table(found: Sequence[Line]) -> Table:
             str(len(line.points)),
             sparkline(figures),
             f"{latest[2]:.2f}",
-            f"{sign} {line.bar:g}",
-            "[green]✓[/]" if latest[3] else "[red]✗[/]",
+            "" if line.bar is None else f"{sign} {line.bar:g}",
+            "" if line.bar is None else "[green]✓[/]" if latest[3] else "[red]✗[/]",
         )
     return table
 
@@ -111,7 +111,7 @@ def page(found: Sequence[Line]) -> str:
 
 def _figure(line: Line) -> str:
     points = line.points[-_SHOWN:]
-    top = max([figure for _, _, figure, _ in points] + [line.bar]) * 1.1 or 1.0
+    top = max([figure for _, _, figure, _ in points] + [line.bar or 0.0]) * 1.1 or 1.0
 
     def place(number: int, figure: float) -> tuple[float, float]:
         return 10 + number * (_WIDTH - 20) / max(1, len(points) - 1), _HEIGHT - figure / top * (_HEIGHT - 10)
@@ -121,13 +121,16 @@ def _figure(line: Line) -> str:
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in places)
     dots = "".join(_dot(*each) for each in places)
-    bar_y = place(0, line.bar)[1]
+    bar = "" if line.bar is None else _bar(place(0, line.bar)[1])
     return (
         f"<figure><figcaption>{markup.escape(f'{line.bench}: {line.metric}')}, latest {points[-1][2]:.2f}</figcaption>"
         f"<svg width='{_WIDTH}' height='{_HEIGHT}' role='img' aria-label='{markup.escape(line.metric)}'>"
-        f"<line x1='0' x2='{_WIDTH}' y1='{bar_y:.1f}' y2='{bar_y:.1f}' stroke='#b00' stroke-dasharray='4'/>"
-        f"<polyline points='{path}' fill='none' stroke='#1d4ed8'/>{dots}</svg></figure>"
+        f"{bar}<polyline points='{path}' fill='none' stroke='#1d4ed8'/>{dots}</svg></figure>"
     )
+
+
+def _bar(y: float) -> str:
+    return f"<line x1='0' x2='{_WIDTH}' y1='{y:.1f}' y2='{y:.1f}' stroke='#b00' stroke-dasharray='4'/>"
 
 
 def _dot(x: float, y: float, at: str, commit: str, figure: float, ok: Any) -> str:

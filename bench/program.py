@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench import auction, history, orders, result, trust, viewers
 from bench.options import Measured, Options, Tell
-from bench.result import Result
+from bench.result import Bar, Result
 from bench.talk import ChildFailed, more_files
 
 BENCHES: Final[dict[str, ModuleType]] = {"auction": auction, "orders": orders, "viewers": viewers, "trust": trust}
@@ -80,17 +80,22 @@ def measure(name: str, options: Options, tell: Tell) -> Result:
     )
 
 
+def _asked(bar: Bar) -> str:
+    if bar.bar is None:
+        return ""
+    return f"≥ {bar.bar:g} of baseline" if bar.of == "ratio" else f"≤ {bar.bar:g} {bar.unit}"
+
+
 def _show(found: Result, console: Console) -> None:
     table = Table("metric", "value", "baseline", "ratio", "bar", "", title=f"{BENCHES[found.bench].TITLE} · {found.at}")
     for bar in found.bars:
-        least = f"≥ {bar.bar:g} of baseline" if bar.of == "ratio" else f"≤ {bar.bar:g} {bar.unit}"
         table.add_row(
             bar.metric,
             f"{bar.value:,.1f} {bar.unit}",
             "" if bar.baseline is None else f"{bar.baseline:,.1f} {bar.unit}",
             "" if bar.ratio is None else f"{bar.ratio:.2f}",
-            least,
-            "[green]✓[/]" if bar.ok else "[red]✗[/]",
+            _asked(bar),
+            "" if bar.bar is None else "[green]✓[/]" if bar.ok else "[red]✗[/]",
         )
     console.print(table)
     machine, commit = found.machine, found.commit

@@ -25,14 +25,14 @@ class Bar(msgspec.Struct, frozen=True):
     One thing that was measured, and the bar it has to pass.
 
     ``value`` and ``baseline`` are medians of the rounds, in ``unit``; ``ratio`` is value / baseline. ``bar`` is the
-    least ``ratio`` where ``of`` is ``ratio``, the greatest ``value`` where it is ``value``.
+    least ``ratio`` where ``of`` is ``ratio``, the greatest ``value`` where it is ``value``; ``None``: nothing is asked.
     """
 
     metric: str
     value: float
     baseline: float | None
     ratio: float | None
-    bar: float
+    bar: float | None
     ok: bool
     unit: str
     of: str
@@ -60,6 +60,11 @@ def at_least(metric: str, values: Sequence[float], baselines: Sequence[float], b
     value, baseline = statistics.median(values), statistics.median(baselines)
     ratio = value / baseline if baseline else 0.0
     return Bar(metric, round(value, 1), round(baseline, 1), round(ratio, 3), bar, ratio >= bar, unit, "ratio")
+
+
+def figure(metric: str, values: Sequence[float], baselines: Sequence[float], unit: str) -> Bar:
+    """Say what the medians are, without asking anything of them."""
+    return msgspec.structs.replace(at_least(metric, values, baselines, 0.0, unit), bar=None)
 
 
 def at_most(metric: str, values: Sequence[float], baselines: Sequence[float], bar: float, unit: str) -> Bar:

@@ -31,7 +31,7 @@ from tests.builders.registries import a_credit_code
 
 ACTOR: Final = system_actor("bench")
 _REGION: Final = "330102"
-_PASSWORD: Final = "a password of the bench"  # noqa: S105
+PASSWORD: Final = "a password of the bench"  # noqa: S105
 _CATEGORY: Final = "A02010108"
 _PRICE_FEN: Final = 1_00
 _AMPLE: Final = 100_000_000
@@ -63,7 +63,7 @@ class Seeds:
             ACTOR,
             login=f"bench{number:05d}",
             name=f"经办人{number:05d}",
-            password=_PASSWORD,
+            password=PASSWORD,
             organisation_id=organisation_id,
             roles=(Role(kind.value),),
         )

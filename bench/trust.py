@@ -1,229 +1,108 @@
-"""``zhecai bench trust``: log appends and receipts a second against the bare primitives that they cannot do without."""
+"""``zhecai bench trust``: receipts, log appends and logins a second against their bare primitives."""
 
 import asyncio
-import hashlib
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from bench.logins import (
+    ACCOUNTS,
+    accounts_up,
+    bare_certificate_s,
+    bare_passwords_per_s,
+    by_certificate,
+    by_password,
+    logins,
+)
+from bench.logins import check as check_logins
 from bench.options import Measured, Options, Tell
-from bench.result import at_least
-from crypto import signatures
-from crypto.certificates.authority import Authority, new_root
-from crypto.certificates.certificate import Certificate
-from crypto.certificates.names import Subject
-from crypto.certificates.profiles import Profile
-from crypto.certificates.remembered import Validations
-from crypto.certificates.validation import Trust, Use, validate
-from crypto.log.checkpoints import Checkpoint
-from crypto.log.merkle import leaf_hash
-from crypto.log.notes import KeyKind, Note, NoteKey, NoteSigner
-from crypto.log.proofs import inclusion_proof
-from crypto.log.receipts import Receipt, Statement, make_receipt, verify_receipt
-from crypto.log.tiles import TILE_WIDTH, Edge, Place, Tile, Tiles
-from crypto.timestamps.authority import Authority as StampingAuthority
-from crypto.timestamps.request import StampRequest, imprint_of
-from crypto.timestamps.trust import StampTrust
-from crypto.timestamps.verify import verify_stamp
+from bench.primitives import primitives
+from bench.receipts import BATCH, BEFORE, SIGNERS, House, appends, bare_append_s, bare_receipt_s, receipts
+from bench.receipts import check as check_receipts
+from bench.result import at_least, figure
+from kernel.access.assurance import Assurance
+from kernel.access.passwords import THREADS
 
 TITLE: Final = "可信凭证 · trust"
 RATIO_BAR: Final = 0.3
 LEAVES_OUT: Final = (
-    "the database, the network and the disk: what is measured is one core's work",
+    "of receipts and appends the database, the network and the disk: what is measured is one core's work",
     "witnesses: they sign once a checkpoint, in processes of their own",
-    "logins",
+    "of logins HTTP, and the limit of attempts from one address: each comes from its own",
 )
-AT: Final = datetime(2026, 11, 25, tzinfo=UTC)
-MADE_AT: Final = AT - timedelta(days=1)
-POLICY: Final = "1.3.6.1.4.1.99999.1.1"
-ALGORITHM: Final = "ecdsa-p256-sha256"
-SIGNERS: Final = 20
-"""Suppliers; each signs again and again, as one who sends in the parts of a bid does."""
-BATCH: Final = 64
-"""Entries that share a checkpoint."""
-BEFORE: Final = 200 * TILE_WIDTH
-"""Entries that the log holds already: 51,200."""
-_ORIGIN: Final = "bench.example/log"
-_DIGEST: Final = ec.ECDSA(hashes.SHA256())
-
-
-class Signer(NamedTuple):
-    """A supplier's key and certificate, and a document that it has signed."""
-
-    certificate: bytes
-    document: bytes
-    signature: bytes
-
-
-class House:
-    """All keys of a platform, its log with some history, and its suppliers."""
-
-    def __init__(self) -> None:
-        root = new_root(Subject("试用根证书", "财政厅"), signatures.generate(ALGORITHM), at=MADE_AT)
-        issuing_key = signatures.generate(ALGORITHM)
-        spki = signatures.public_bytes(issuing_key.public_key())
-        self.issuing = Authority(
-            root.issue(Profile.ISSUING, Subject("签发机构", "财政厅"), spki, at=MADE_AT), issuing_key
-        )
-        self.lists = [each.revocation_list([], number=1, at=MADE_AT) for each in (root, self.issuing)]
-        self.trust = Trust((root.certificate,), (self.issuing.certificate,))
-        self.signers = [self._signer(number) for number in range(SIGNERS)]
-        self.log = NoteSigner(_ORIGIN, KeyKind.NOTE, Ed25519PrivateKey.generate())
-        self.platform = NoteSigner(f"{_ORIGIN}/receipts", KeyKind.NOTE, Ed25519PrivateKey.generate())
-        self.stamp_key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate, self.stamping = self._stamping()
-        self.history = [leaf_hash(number.to_bytes(32, "big")) for number in range(BEFORE)]
-
-    def _signer(self, number: int) -> Signer:
-        key = signatures.generate(ALGORITHM)
-        subject = Subject("经办人", f"供应商{number}有限公司", "91330106MA9901012G")
-        spki = signatures.public_bytes(key.public_key())
-        document = b"bid %d " % number * 64
-        issued = self.issuing.issue(Profile.SUPPLIER, subject, spki, at=MADE_AT)
-        return Signer(issued.der, document, signatures.sign(ALGORITHM, key, document))
-
-    def _stamping(self) -> tuple[x509.Certificate, StampingAuthority]:
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bench TSA")])
-        purpose = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(self.stamp_key.public_key())
-            .serial_number(1)
-            .not_valid_before(MADE_AT)
-            .not_valid_after(MADE_AT + timedelta(days=30))
-            .add_extension(purpose, critical=True)
-            .sign(self.stamp_key, hashes.SHA256())
-        )
-        accuracy = timedelta(seconds=1)
-        return certificate, StampingAuthority(self.stamp_key, certificate, policy=POLICY, accuracy=accuracy)
-
-
-class Desk:
-    """Takes documents in and gives receipts out: what the service does for each, without its database."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._validations = Validations(house.trust)
-        self._validations.renew(lists=house.lists)
-        self._edge = Edge()
-        self._levels: list[list[bytes]] = [[], [], []]
-        self._full: dict[Place, Tile] = {}
-        self._append(house.history)
-        self._serial = 0
-        self.tokens: list[tuple[bytes, bytes]] = []
-
-    def take(self, signers: list[Signer]) -> list[Receipt]:
-        """Check the signatures of a batch, log it under one checkpoint, stamp and sign a receipt for each."""
-        house = self._house
-        leaves = [self._checked(signer) for signer in signers]
-        first = self._edge.size
-        self._append([leaf_hash(leaf) for leaf in leaves])
-        size = self._edge.size
-        text = str(Checkpoint(_ORIGIN, size, self._edge.root()))
-        note = Note(text, (house.log.sign(text),))
-        tiles = self._tiles(first // TILE_WIDTH)
-        return [self._receipt(leaf, first + place, size, note, tiles) for place, leaf in enumerate(leaves)]
-
-    def _checked(self, signer: Signer) -> bytes:
-        holder = self._validations.validate(signer.certificate, [], use=Use.SIGNING, at=AT)
-        signatures.verify(ALGORITHM, holder.key, signature=signer.signature, message=signer.document, at=AT)
-        return hashlib.sha256(signer.document).digest()
-
-    def _append(self, hashes: list[bytes]) -> None:
-        self._levels[0] += hashes
-        for level, _, hash_ in self._edge.append(hashes):
-            self._levels[level].append(hash_)
-
-    def _tiles(self, first: int) -> Tiles:
-        """Give the tiles that the proofs of the right edge need: of the leaves from ``first`` on, all above them."""
-        tiles: dict[Place, Tile] = {}
-        for level, row in enumerate(self._levels):
-            for number in range(0 if level else first, -(-len(row) // TILE_WIDTH)):
-                place = Place(level, number)
-                tile = self._full.get(place) or Tile(b"".join(row[number * TILE_WIDTH : (number + 1) * TILE_WIDTH]))
-                tiles[place] = tile
-                if len(tile) == TILE_WIDTH:
-                    self._full[place] = tile
-        return Tiles(tiles)
-
-    def _receipt(self, leaf: bytes, number: int, size: int, note: Note, tiles: Tiles) -> Receipt:
-        house = self._house
-        statement = Statement(_ORIGIN, number, "bid/x", number, "bid.received", AT, leaf.hex(), None, AT)
-        proof = inclusion_proof(number, size, tiles.hash)
-        made = make_receipt(statement, house.platform, proof=proof, checkpoint=note, log=house.log.key)
-        self._serial += 1
-        signed = made.receipt.encode()
-        self.tokens.append((signed, house.stamping.token(StampRequest(imprint_of(signed)), serial=self._serial, at=AT)))
-        return made
+_MEASURED: Final = {
+    "receipts": "receipts/s, one core",
+    "appends": "log appends/s, one core",
+    "certificate_logins": "logins by certificate/s",
+    "password_logins": "logins by password/s",
+}
 
 
 async def run(options: Options, directory: Path, tell: Tell) -> Measured:
     """Measure; each round has the primitives and the product, one after the other, in one process."""
-    del directory
     house = House()
     rounds: list[dict[str, Any]] = []
     failures: list[str] = []
-    checked = 0
-    for number in range(options.rounds):
-        primitives = await asyncio.to_thread(_primitives, house, options.seconds / 8)
-        appends = await asyncio.to_thread(_appends, house, options.seconds / 4)
-        receipts, found, cold = await asyncio.to_thread(_receipts, house, options.seconds)
-        checked += _check(house, found, failures)
-        bare_s = _bare_receipt_s(primitives, receipts_of_a_signer=len(found) / SIGNERS)
-        rounds.append(
-            {
-                "primitives_us": {name: round(value * 1e6, 2) for name, value in primitives.items()},
-                "appends_per_s": round(appends),
-                "appends_bare_per_s": round(1 / _bare_append_s(primitives)),
-                "receipts_per_s": round(receipts, 1),
-                "receipts_bare_per_s": round(1 / bare_s, 1),
-                "chain_first_seen_per_s": round(cold, 1),
-            }
-        )
-        tell(f"round {number + 1}: {appends:>9,.0f} appends/s, {receipts:>7,.0f} receipts/s, bare {1 / bare_s:,.0f}/s")
+    checked = found_again = 0
+    async with accounts_up(directory) as (kernel, accounts):
+        for number in range(options.rounds):
+            primitive = await asyncio.to_thread(primitives, options.seconds / 8)
+            appended = await asyncio.to_thread(appends, house, options.seconds / 4)
+            made, found, cold = await asyncio.to_thread(receipts, house, options.seconds)
+            checked += check_receipts(house, found, failures)
+            signed = await logins(kernel, accounts, by_certificate, options.seconds)
+            found_again += await check_logins(kernel, signed.opened, Assurance.CERTIFICATE, failures)
+            bare_passwords = await asyncio.to_thread(bare_passwords_per_s, options.seconds / 2)
+            typed = await logins(kernel, accounts, by_password, options.seconds)
+            found_again += await check_logins(kernel, typed.opened, Assurance.PASSWORD, failures)
+            bare_receipts = 1 / bare_receipt_s(primitive, receipts_of_a_signer=len(found) / SIGNERS)
+            rounds.append(
+                {
+                    "primitives_us": {name: round(value * 1e6, 2) for name, value in primitive.items()},
+                    "appends_per_s": round(appended),
+                    "appends_bare_per_s": round(1 / bare_append_s(primitive)),
+                    "receipts_per_s": round(made, 1),
+                    "receipts_bare_per_s": round(bare_receipts, 1),
+                    "chain_first_seen_per_s": round(cold, 1),
+                    "certificate_logins_per_s": round(signed.per_s, 1),
+                    "certificate_logins_bare_per_s": round(1 / bare_certificate_s(primitive), 1),
+                    "password_logins_per_s": round(typed.per_s, 1),
+                    "password_logins_bare_per_s": round(bare_passwords, 1),
+                }
+            )
+            tell(
+                f"round {number + 1}: {appended:,.0f} appends/s, {made:,.0f} receipts/s (bare {bare_receipts:,.0f}), "
+                f"{signed.per_s:,.0f} logins/s by certificate, {typed.per_s:,.0f} by password"
+            )
+
+    def both(name: str) -> tuple[list[float], list[float]]:
+        return [each[f"{name}_per_s"] for each in rounds], [each[f"{name}_bare_per_s"] for each in rounds]
+
     bars = (
-        at_least(
-            "receipts/s, one core",
-            [each["receipts_per_s"] for each in rounds],
-            [each["receipts_bare_per_s"] for each in rounds],
-            RATIO_BAR,
-            "1/s",
-        ),
-        at_least(
-            "log appends/s, one core",
-            [each["appends_per_s"] for each in rounds],
-            [each["appends_bare_per_s"] for each in rounds],
-            RATIO_BAR,
-            "1/s",
-        ),
+        at_least(_MEASURED["receipts"], *both("receipts"), RATIO_BAR, "1/s"),
+        *(figure(metric, *both(name), "1/s") for name, metric in _MEASURED.items() if name != "receipts"),
     )
-    return Measured(
-        _load(options),
-        LEAVES_OUT,
-        tuple(rounds),
-        {"receipts": {"ok": checked > 0, "checked": checked}, "failures": failures},
-        bars,
-    )
+    checks = {
+        "receipts": {"ok": checked > 0, "checked": checked},
+        "logins": {"ok": found_again > 0, "checked": found_again},
+        "failures": failures,
+    }
+    return Measured(_load(options), LEAVES_OUT, tuple(rounds), checks, bars)
 
 
 def _load(options: Options) -> dict[str, Any]:
     return {
         "words": "A receipt: the certificate's chain with revocation, the P-256 signature over the document, a leaf in "
         f"the log, its inclusion proof under a checkpoint that {BATCH} share, the signed statement, and an RFC 3161 "
-        "time stamp of it. An append: the leaf's hash and its part of the tree, a signed checkpoint for each 256.",
+        "time stamp of it. An append: the leaf's hash and its part of the tree, a signed checkpoint for each 256. "
+        "A login by certificate: a challenge, its signature, the chain with a list written for it, the register, a "
+        "session. A login by password: the account, Argon2id, a session. Both with PostgreSQL (fsync) and Valkey.",
         "baseline": "the primitives of cryptography and hashlib that this needs, each timed alone in the same run and "
         "added up: P-256 verifications of the document and, where a certificate is seen for the first time, of its "
-        "chain and lists; P-256 and Ed25519 signatures; SHA-256",
+        "chain and lists; P-256 and Ed25519 signatures; SHA-256. Of a login by certificate the signature, its "
+        "verification and those of chain and lists, each time. Of a login by password Argon2id alone, with the same "
+        f"parameters, in {THREADS} threads as in the service",
         "signers": SIGNERS,
+        "accounts": ACCOUNTS,
         "chains": "each signer's chain is validated when it is first seen and remembered for a minute; "
         "chain_first_seen_per_s is without that",
         "log_size": BEFORE,
@@ -231,86 +110,3 @@ def _load(options: Options) -> dict[str, Any]:
         "rounds": options.rounds,
         "seconds_a_phase": options.seconds,
     }
-
-
-def _per_call_s(work: Callable[[], object], seconds: float) -> float:
-    """Give the seconds a call, over so many calls as fit."""
-    calls, began = 0, perf_counter()
-    while (took := perf_counter() - began) < seconds:
-        for _ in range(16):
-            work()
-        calls += 16
-    return took / calls
-
-
-def _primitives(house: House, seconds: float) -> dict[str, float]:
-    key, ed = ec.generate_private_key(ec.SECP256R1()), Ed25519PrivateKey.generate()
-    public, message, node = key.public_key(), b"x" * 512, b"\x01" + bytes(64)
-    signature = key.sign(message, _DIGEST)
-    return {
-        "p256_verify": _per_call_s(lambda: public.verify(signature, message, _DIGEST), seconds),
-        "p256_sign": _per_call_s(lambda: house.stamp_key.sign(message, _DIGEST), seconds),
-        "ed25519_sign": _per_call_s(lambda: ed.sign(message), seconds),
-        "sha256": _per_call_s(lambda: hashlib.sha256(node).digest(), seconds),
-    }
-
-
-def _bare_append_s(primitive: dict[str, float]) -> float:
-    """Two hashes a leaf (its own and, over the whole tree, one node), a signature for each 256."""
-    return 2 * primitive["sha256"] + primitive["ed25519_sign"] / TILE_WIDTH
-
-
-def _bare_receipt_s(primitive: dict[str, float], *, receipts_of_a_signer: float) -> float:
-    """
-    Add up what a receipt cannot do without.
-
-    A chain is four P-256 verifications (two certificates, two lists) for each signer, not for each receipt. Hashes: the
-    document, the statement's imprint and two of the token, the leaf and its node.
-    """
-    chain_s = 4 * primitive["p256_verify"] / receipts_of_a_signer
-    hashes_s = 6 * primitive["sha256"]
-    signs_s = primitive["p256_sign"] + primitive["ed25519_sign"] * (1 + 1 / BATCH)
-    return primitive["p256_verify"] + chain_s + hashes_s + signs_s
-
-
-def _appends(house: House, seconds: float) -> float:
-    """Append leaves in checkpoints of 256; give how many a second."""
-    data = [number.to_bytes(32, "big") for number in range(TILE_WIDTH)]
-    edge = Edge()
-
-    def work() -> None:
-        edge.append([leaf_hash(one) for one in data])
-        house.log.sign(str(Checkpoint(_ORIGIN, edge.size, edge.root())))
-
-    return TILE_WIDTH / _per_call_s(work, seconds)
-
-
-def _receipts(house: House, seconds: float) -> tuple[float, list[tuple[Receipt, bytes, bytes]], float]:
-    """Give receipts a second, the receipts with their time stamps, and chains validated for the first time a second."""
-    desk = Desk(house)
-    found: list[Receipt] = []
-    batch = [house.signers[place % SIGNERS] for place in range(BATCH)]
-    began = perf_counter()
-    while (took := perf_counter() - began) < seconds:
-        found += desk.take(batch)
-    certificates = [Certificate(signer.certificate) for signer in house.signers]
-    began = perf_counter()
-    for certificate in certificates:
-        validate(certificate, [], house.trust, at=AT, use=Use.SIGNING, lists=house.lists)
-    cold = len(certificates) / (perf_counter() - began)
-    stamped = [(receipt, *token) for receipt, token in zip(found, desk.tokens, strict=True)]
-    return len(found) / took, stamped, cold
-
-
-def _check(house: House, found: list[tuple[Receipt, bytes, bytes]], failures: list[str]) -> int:
-    """Verify a sample of what was handed out, with nothing but the public keys."""
-    trust = StampTrust([house.certificate])
-    keys = [NoteKey.read(str(house.platform.key))]
-    sample = found[:: max(1, len(found) // 100)]
-    for receipt, signed, token in sample:
-        try:
-            verify_receipt(receipt, log=house.log.key, receipts=keys)
-            verify_stamp(token, imprint_of(signed), trust)
-        except ValueError as error:
-            failures.append(str(error))
-    return len(sample)

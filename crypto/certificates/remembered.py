@@ -5,7 +5,7 @@ Only what was found good is remembered, for one certificate and one use, and for
 path is valid. New revocation lists make it all forgotten. So a revocation takes effect with the list that names it, and
 a list that runs out is noticed at most ``kept_for`` later.
 
-Cost: a hash of the certificate instead of some 2 ms; see ``bench/trust.py``.
+Cost: a hash of the certificate instead of some 2 ms; see ``bench/receipts.py``.
 """
 
 import hashlib

@@ -15,8 +15,9 @@ PASSWORD_LEN_MAX: Final = 256
 
 _hasher: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's second choice: 19 MiB
 _UNKNOWN: Final = _hasher.hash(hashlib.sha256(b"nobody has this password").hexdigest())
-_threads: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
+THREADS: Final = 2
 """So many hashes are computed at once: each holds 19 MiB and a core."""
+_threads: Final = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
 
 
 def hash_password(password: str) -> str:

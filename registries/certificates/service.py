@@ -46,6 +46,7 @@ __all__ = [
     "authorities",
     "by_certificate",
     "chain_of",
+    "der_of",
     "enrol",
     "get",
     "list_of",
@@ -282,9 +283,14 @@ def authorities(kernel: Kernel) -> bytes:
 
 def chain_of(kernel: Kernel, found: UserCertificate) -> bytes:
     """Give a certificate in PEM, with those above it when we have issued it."""
-    own = Certificate(base64.b64decode(found.der))
+    own = Certificate(der_of(found))
     above = kernel.trust.chain() if found.source is Source.PLATFORM else []
     return b"".join(one.pem() for one in (own, *above))
+
+
+def der_of(found: UserCertificate) -> bytes:
+    """Give a certificate in DER."""
+    return base64.b64decode(found.der)
 
 
 def file_name(found: UserCertificate) -> str:
