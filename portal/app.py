@@ -20,9 +20,10 @@ from catalog.definitions.service import DEFINITION
 from catalog.offers import api as offers
 from catalog.offers.service import OFFER
 from catalog.pictures import api as pictures
-from catalog.pictures.service import PICTURE
+from catalog.pictures.service import PICTURE, PICTURE_FILES
 from catalog.products import api as products
 from catalog.products.service import PRODUCT
+from kernel.blobs.verify import BlobColumns
 from kernel.journal.streams import StreamKind
 from kernel.problems import WrongMethod
 from kernel.runtime import Kernel
@@ -124,11 +125,15 @@ STATE_TABLES: Final[dict[str, str]] = {
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
 
+BLOB_COLUMNS: Final[BlobColumns] = {PICTURE.name: PICTURE_FILES}
+"""Columns that name files of the store: ``zhecai verify`` looks whether they are there."""
+
 SEALED_COLUMNS: Final[tuple[SealedColumn, ...]] = (TOTP_SEED,)
 """Columns that hold sealed secrets: ``zhecai vault`` seals them anew under a new master key."""
 
 __all__ = [
     "API",
+    "BLOB_COLUMNS",
     "DUE",
     "KINDS",
     "SEALED_COLUMNS",

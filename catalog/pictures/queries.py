@@ -15,6 +15,8 @@ from kernel.journal.streams import StreamKind
 
 _rows: Final[StateTable[Picture, Event]] = StateTable(pictures, Picture)
 PICTURE: Final[StreamKind[Picture, Event]] = StreamKind("picture", Event, evolve, _rows.load, _rows.save)
+PICTURE_FILES: Final = (pictures.c.digest, pictures.c.thumbnail)
+"""Columns that name files of the store of blobs."""
 
 _p: Final = pictures.c
 

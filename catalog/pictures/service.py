@@ -13,7 +13,7 @@ import structlog
 
 from catalog.definitions.rules import Fault
 from catalog.pictures import queries
-from catalog.pictures.queries import PICTURE, PictureRow
+from catalog.pictures.queries import PICTURE, PICTURE_FILES, PictureRow
 from catalog.pictures.rules import Refusal, Stored, decide_store, is_digest, picture_id_of
 from kernel.access.actors import Actor
 from kernel.blobs.store import BlobMissingError, BlobTamperedError
@@ -25,6 +25,7 @@ from kernel.runtime import Kernel
 
 __all__ = [
     "PICTURE",
+    "PICTURE_FILES",
     "Files",
     "Kept",
     "PictureRow",

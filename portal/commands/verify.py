@@ -1,4 +1,4 @@
-"""``zhecai verify``: every state rebuilt from the journal, the whole log rebuilt from its leaves; or one receipt."""
+"""``zhecai verify``: states rebuilt from the journal, the log from its leaves, files hashed again; or one receipt."""
 
 import argparse
 from collections.abc import AsyncIterator
@@ -12,12 +12,15 @@ from rich.progress import SpinnerColumn, TextColumn
 from crypto.log.notes import KeyKind, NoteError, NoteKey
 from crypto.log.proofs import ProofError
 from crypto.log.receipts import Checked, ReceiptError, read_receipt, verify_receipt
+from kernel.blobs.store import Blobs
+from kernel.blobs.verify import strays, verify_blobs
 from kernel.journal.streams import Connection
 from kernel.journal.verify import Difference, Progress, strangers, verify_kind
+from kernel.runtime import Kernel
 from kernel.settings import Settings
 from kernel.transparency.keys import public_key
 from kernel.transparency.verify import LogProgress, verify_log
-from portal.app import KINDS, STATE_TABLES
+from portal.app import BLOB_COLUMNS, KINDS, STATE_TABLES
 from portal.commands.options import Parsers, command, settings_of
 from portal.server import kernel_up
 from portal.server import run as run_loop
@@ -29,7 +32,8 @@ def add(parsers: Parsers) -> None:
     found = command(
         parsers,
         "verify",
-        "Rebuild every state from the journal and the transparency log from its leaves, and name what differs.",
+        "Rebuild every state from the journal and the transparency log from its leaves, hash every file, and name what "
+        "differs.",
         "zhecai verify",
         "zhecai verify --kind order --kind budget",
         "zhecai verify receipt receipt.json",
@@ -59,15 +63,18 @@ async def _verify(settings: Settings, wanted: list[str] | None) -> int:
     console = Console(highlight=False)
     differences: list[Difference] = []
     said: list[str] = []
+    stray: list[Path] = []
     bar = Bar(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True)
     async with kernel_up(settings) as kernel, kernel.db.pool.acquire() as connection:
         with bar:
             task = bar.add_task("…")
-            async for found in _look(connection, settings, wanted, said):
+            async for found in _look(connection, kernel, wanted, said):
                 if isinstance(found, Difference):
                     differences.append(found)
                 else:
                     bar.update(task, description=found)
+            if not wanted:
+                stray = await strays(connection, kernel.blobs, BLOB_COLUMNS)
     for difference in differences[:_SHOWN_MAX]:
         what = escape(f"{difference.stream} at version {difference.version}: {difference.what}")
         console.print(f"[red]✗[/] {what}", soft_wrap=True)
@@ -75,17 +82,33 @@ async def _verify(settings: Settings, wanted: list[str] | None) -> int:
         console.print(f"… and {len(differences) - _SHOWN_MAX} more")
     for good in said if not differences else ():
         console.print(f"[green]✓[/] {good}", soft_wrap=True)
+    if stray:
+        console.print(f"{len(stray)} files that nothing refers to, which is no fault:", soft_wrap=True)
+        for file in stray[:_SHOWN_MAX]:
+            console.print(f"  {escape(str(file))}", soft_wrap=True)
     return 1 if differences else 0
 
 
 async def _look(
-    connection: Connection, settings: Settings, wanted: list[str] | None, said: list[str]
+    connection: Connection, kernel: Kernel, wanted: list[str] | None, said: list[str]
 ) -> AsyncIterator[str | Difference]:
     """Look at everything: yield differences and where we are; what was found in order goes into ``said``."""
+    kinds = [kind.name for kind in KINDS if not wanted or kind.name in wanted]
+    async for found in _states(connection, kinds, said):
+        yield found
+    async for found in _files(connection, kernel.blobs, kinds, said):
+        yield found
+    if wanted:
+        return
+    for strange in await strangers(connection, kinds):
+        yield strange
+    async for found in _log(connection, kernel.settings, said):
+        yield found
+
+
+async def _states(connection: Connection, kinds: list[str], said: list[str]) -> AsyncIterator[str | Difference]:
     streams = entries = 0
-    for kind in KINDS:
-        if wanted and kind.name not in wanted:
-            continue
+    for kind in (kind for kind in KINDS if kind.name in kinds):
         done = Progress(kind.name, 0, 0)
         async for found in verify_kind(connection, kind, STATE_TABLES[kind.name]):
             if isinstance(found, Difference):
@@ -95,10 +118,24 @@ async def _look(
                 yield f"{done.kind}: {done.streams} streams, {done.entries} entries"
         streams, entries = streams + done.streams, entries + done.entries
     said.append(f"{streams} streams with {entries} entries: every state follows from the journal")
-    if wanted:
-        return
-    for strange in await strangers(connection, [kind.name for kind in KINDS]):
-        yield strange
+
+
+async def _files(
+    connection: Connection, blobs: Blobs, kinds: list[str], said: list[str]
+) -> AsyncIterator[str | Difference]:
+    columns = {kind: named for kind, named in BLOB_COLUMNS.items() if kind in kinds}
+    files = 0
+    async for found in verify_blobs(connection, blobs, columns):
+        if isinstance(found, Difference):
+            yield found
+        else:
+            files = found.files
+            yield f"files: {files}"
+    if columns:
+        said.append(f"{files} files that are referred to: each is there, with its hash")
+
+
+async def _log(connection: Connection, settings: Settings, said: list[str]) -> AsyncIterator[str | Difference]:
     logged = LogProgress(0, 0)
     async for step in verify_log(connection, public_key(settings)):
         if isinstance(step, Difference):

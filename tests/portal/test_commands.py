@@ -13,6 +13,8 @@ import asyncpg
 import msgspec
 import pytest
 
+from catalog.pictures.service import store_picture
+from kernel.blobs.store import Blobs
 from kernel.clock import SystemClock
 from kernel.runtime import open_kernel
 from kernel.settings import Settings
@@ -22,7 +24,8 @@ from portal.migrate import newest_revision
 from registries.organisations.rules import Kind
 from tests.builders.certificates import a_pki
 from tests.builders.databases import Databases
-from tests.builders.registries import register
+from tests.builders.pictures import a_picture
+from tests.builders.registries import OPERATOR, register
 
 
 class Site(NamedTuple):
@@ -71,6 +74,7 @@ def site(
         ) as kernel:
             for number in (1, 2, 3):
                 await register(kernel, number, Kind.SUPPLIER)
+            await store_picture(kernel, OPERATOR, a_picture(), at=kernel.clock.now())
             await kernel.transparency.step()
 
     with asyncio.Runner() as runner:
@@ -91,12 +95,17 @@ def test_verify_is_clean_on_what_only_we_have_written(site: Site) -> None:
     status, said = site.says("verify")
 
     assert status == 0
-    assert said.startswith("✓ 3 streams with 3 entries: every state follows from the journal ✓ 3 leaves")
+    assert said.startswith(
+        "✓ 4 streams with 4 entries: every state follows from the journal ✓ 2 files that are referred to"
+    )
+    assert "✓ 4 leaves" in said
     assert said.endswith("under 1 checkpoints: the log is the journal's")
 
 
 def test_verify_finds_what_only_the_log_can_show(site: Site) -> None:
-    site.tamper("delete from journal where body::text like '%' and stream = (select max(stream) from journal)")
+    site.tamper(
+        "delete from journal where stream = (select max(stream) from journal where stream like 'organisation/%')"
+    )
     site.tamper("delete from organisations where not exists (select from journal where stream = 'organisation/' || id)")
 
     status, said = site.says("verify")
@@ -119,6 +128,40 @@ def test_verify_names_what_was_tampered_with_and_fails(site: Site) -> None:
         0,
         "✓ 0 streams with 0 entries: every state follows from the journal",
     )
+
+
+def blobs_of(tmp_path: Path) -> list[Path]:
+    return sorted(path for path in (tmp_path / "blobs").rglob("*") if path.is_file())
+
+
+def test_verify_finds_a_file_that_is_missing_and_one_that_was_changed(site: Site, tmp_path: Path) -> None:
+    missing, changed = blobs_of(tmp_path)
+    missing.unlink()
+    changed.chmod(0o644)
+    changed.write_bytes(changed.read_bytes() + b"!")
+
+    status, said = site.says("verify")
+
+    assert status == 1
+    assert f"{missing.parent.name}{missing.name} has no file" in said
+    assert f"{changed.parent.name}{changed.name} is not the hash of its file" in said
+    assert re.search(r"✗ picture/[0-9a-f-]{36} at version 1: its (digest|thumbnail) ", said)
+    assert site.says("verify", "--kind", "order")[0] == 0  # which has no files
+
+
+def test_verify_remarks_on_files_that_nothing_refers_to(site: Site, tmp_path: Path) -> None:
+    known = blobs_of(tmp_path)
+    digest = Blobs(tmp_path / "blobs").put_now(b"nobody entered this")
+    aside = tmp_path / "blobs" / "aside" / "killed"
+    aside.write_bytes(b"half of")
+
+    status, said = site.says("verify")
+
+    assert status == 0
+    assert "2 files that nothing refers to" in said
+    assert f"{digest[:2]}/{digest[2:]}" in said
+    assert str(aside) in said
+    assert not any(str(file) in said for file in known)
 
 
 def test_verify_shows_a_page_of_differences_and_counts_the_rest(site: Site) -> None:
@@ -217,7 +260,7 @@ def test_demo_does_not_empty_a_database_that_is_not_its_own(site: Site) -> None:
 
     assert status == 1
     assert "ZHECAI_DATABASE_URL" in said
-    assert site.says("verify")[1].startswith("✓ 3 streams")
+    assert site.says("verify")[1].startswith("✓ 4 streams")
 
 
 def test_the_api_is_described_on_the_terminal_and_in_a_file(
