@@ -129,7 +129,7 @@ class Settings(msgspec.Struct, frozen=True):
     trust_dir: Program = None
     """Directory of outside authorities: ``*.pem`` (roots and those below) and ``*.crl`` (revocation lists)."""
     ca_passphrase_file: Program = None
-    """First line: passphrase of the site's own authority; None: ``ca/passphrase`` in ``data_dir``."""
+    """First line: passphrase of the site's own authority; None: sealed in the vault."""
     denied_algorithms: Algorithms = ""
     """Algorithms that are refused for what is made from midnight UTC of a day on."""
     order_limits: Program = None
@@ -176,7 +176,7 @@ class Settings(msgspec.Struct, frozen=True):
     """A viewer who lags by more is cut off with a hint to come back."""
 
     log_key: Program = None
-    """Private key of the transparency log (PEM, Ed25519); None: ``keys/log.pem`` in the data directory."""
+    """Private key of the transparency log (PEM, Ed25519); None: sealed in the vault."""
     witnesses: WitnessList = ()
     """Who cosigns the transparency log's checkpoints."""
     witnesses_required: WitnessCount = 0

@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from crypto.errors import CryptoError
 from kernel.clock import SystemClock
 from kernel.db.database import Database, connections_max, room_of
 from kernel.engines.embedded import EmbeddedEngines, running
@@ -24,6 +25,8 @@ from kernel.engines.errors import crowded, port_taken
 from kernel.live.wire import WireProtocol
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
+from kernel.transparency.keys import KeyFault, seal_keys
+from kernel.trust.folder import FolderError
 from portal.app import DUE, create_app, load_actor
 from portal.migrate import migrate
 from portal.tls import speaks_tls, tls_context
@@ -105,6 +108,7 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
     """
     server = Server(_config(kernel, app or create_app(kernel)))
     await kernel.skew.measure()
+    await asyncio.to_thread(_seal, kernel)
     async with working(kernel, DUE):
         collect_after = gc.get_threshold()
         gc.set_threshold(*_COLLECT_AFTER)
@@ -119,6 +123,15 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
             server.should_exit = True
             await serving
             gc.set_threshold(*collect_after)
+
+
+def _seal(kernel: Kernel) -> None:
+    """Bring into the vault what a data directory has in the clear; what cannot be is said again when it is needed."""
+    try:
+        seal_keys(kernel.settings)
+        kernel.trust.seal()
+    except (KeyFault, FolderError, CryptoError) as error:
+        log.error("vault.not_sealed", error=str(error))  # noqa: TRY400 - nothing to trace
 
 
 async def serve(settings: Settings, *, ready: Callable[[Kernel, str], Any] | None = None) -> None:

@@ -15,7 +15,7 @@ from kernel.metrics import LOG_REFUSALS
 from kernel.problems import Unavailable
 from kernel.settings import Settings
 from kernel.transparency import queries
-from kernel.transparency.keys import load_key, log_key_path
+from kernel.transparency.keys import log_key, receipt_key
 from kernel.transparency.policy import SEALED
 from kernel.transparency.proofs import Prover
 from kernel.transparency.queries import Head
@@ -69,7 +69,7 @@ class TransparencyLog:
         if self._receipts is None:
             async with self._db.pool.acquire() as connection:
                 origin = await self._origin()
-                key = load_key(self._settings.data_dir / "keys" / "receipts.pem")
+                key = receipt_key(self._settings)
                 signer = NoteSigner(f"{origin}/receipts", KeyKind.NOTE, key)
                 await queries.keep_key(connection, "receipts", str(signer.key), self._clock.now())
             self._receipts = signer
@@ -212,7 +212,7 @@ class TransparencyLog:
         return self._http
 
     async def _signer(self) -> NoteSigner:
-        key = load_key(log_key_path(self._settings))
+        key = log_key(self._settings)
         return NoteSigner(await self._origin(), KeyKind.NOTE, key)
 
     async def _origin(self) -> str:
@@ -221,7 +221,7 @@ class TransparencyLog:
         if known:
             return known[0].partition("+")[0]
         host = urlsplit(self._settings.public_url).netloc if self._settings.public_url else "zhecai.localhost"
-        public = load_key(log_key_path(self._settings)).public_key().public_bytes_raw()
+        public = log_key(self._settings).public_key().public_bytes_raw()
         return f"{host}/{public.hex()[:8]}"
 
 

@@ -3,12 +3,11 @@ Whom this site trusts: its own trial authority, and the outside ones that an ope
 
 ``trust_dir`` holds ``*.pem`` (roots and what lies below them, one or several a file) and ``*.crl`` (revocation lists
 in DER or PEM, which somebody else keeps fresh). It is looked at again when a file in it has changed, at most every
-``LOOK_AGAIN_S``. The own authority lives in ``ca`` below the data directory; its keys are encrypted under the first
-line of ``ca_passphrase_file``.
+``LOOK_AGAIN_S``. The own authority lives in ``ca`` below the data directory; its keys are encrypted under
+a :mod:`passphrase <kernel.trust.passphrase>`.
 """
 
 import asyncio
-import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +21,8 @@ from crypto.errors import CryptoError
 from crypto.suites import Denials, parse_denials
 from kernel.clock import Clock
 from kernel.settings import Settings
-from kernel.trust.folder import AuthorityFolder, FolderError, write_file
+from kernel.trust.folder import AuthorityFolder, FolderError
+from kernel.trust.passphrase import Passphrase
 
 LOOK_AGAIN_S: Final = 10.0
 CERTIFICATES_MAX: Final = 200
@@ -43,7 +43,7 @@ class TrustStore:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.folder: Final = AuthorityFolder(settings.data_dir / "ca")
         self.denials: Final[Denials] = parse_denials(settings.denied_algorithms)
-        self._passphrase_file: Final = settings.ca_passphrase_file or settings.data_dir / "ca" / "passphrase"
+        self._passphrase: Final = Passphrase(settings)
         self._trust_dir: Final = settings.trust_dir
         self._clock: Final = clock
         self.published: tuple[bytes, float] | None = None  # the list that the public gets, and until when
@@ -73,9 +73,8 @@ class TrustStore:
         if self.folder.exists:
             await asyncio.to_thread(self._refresh_root_list, at)
             return False
-        passphrase = secrets.token_urlsafe(32)
         self.folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_file(self._passphrase_file, passphrase.encode() + b"\n", mode=0o600)
+        passphrase = self._passphrase.make()
         await asyncio.to_thread(
             self.folder.create,
             organisation=_ORGANISATION,
@@ -85,6 +84,10 @@ class TrustStore:
             algorithm="ecdsa-p256-sha256",
         )
         return True
+
+    def seal(self) -> None:
+        """Bring a passphrase that lies beside the keys into the vault; raises as :meth:`Passphrase.read`."""
+        self._passphrase.seal()
 
     def trust(self) -> Trust:
         """
@@ -108,20 +111,12 @@ class TrustStore:
         return [self.folder.certificate(), self.folder.certificate("root")]
 
     def _open(self) -> Authority:
-        return self.folder.open(self._passphrase())
-
-    def _passphrase(self) -> str:
-        try:
-            return self._passphrase_file.read_text("utf-8").split("\n", 1)[0]
-        except OSError as error:
-            raise FolderError(
-                f"the passphrase file {self._passphrase_file} cannot be read: {error.strerror}"
-            ) from error
+        return self.folder.open(self._passphrase.read())
 
     def _refresh_root_list(self, at: datetime) -> None:
         written = (self.folder.path / "root.crl").stat().st_mtime
         if at.timestamp() - written > _ROOT_LIST_AGE_MAX.total_seconds() and (self.folder.path / "root.key").is_file():
-            self.folder.write_root_list(self.folder.open(self._passphrase(), "root"), at=at)
+            self.folder.write_root_list(self.folder.open(self._passphrase.read(), "root"), at=at)
 
     def _look(self) -> None:
         now_s = self._clock.monotonic_s()

@@ -34,6 +34,41 @@ class SealedFiles:
             return None
         return self._vault.unseal(_purpose(name), sealed)
 
+    def settle(self, name: str, secret: bytes) -> bytes:
+        """
+        Put ``secret`` there unless there is one already, and give the one that is there.
+
+        Of several processes that make one at the same time all get the first.
+
+        Raises:
+            NotVerifiedError, VaultError: as :meth:`read`.
+        """
+        known = self.read(name)
+        if known is not None:
+            return known
+        beside = self._beside(name, self._vault.seal(_purpose(name), secret))
+        try:
+            os.link(beside, self._path(name))
+        except FileExistsError:
+            found = self.read(name)
+            assert found is not None
+            return found
+        finally:
+            beside.unlink()
+        return secret
+
+    def adopt(self, name: str, path: Path, secret: bytes) -> bool:
+        """
+        Seal ``secret``, which lies in the clear in ``path``, and remove that file; False when another one is sealed.
+
+        Raises:
+            NotVerifiedError, VaultError: as :meth:`read`; the file stays.
+        """
+        if self.settle(name, secret) != secret:
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
     def write(self, name: str, secret: bytes) -> None:
         """Seal ``secret`` and put it on disk; after a crash the file is the old one or the new one."""
         self._put(name, self._vault.seal(_purpose(name), secret))
@@ -58,13 +93,16 @@ class SealedFiles:
         return sum(self._vault.key_id_of(self._path(name).read_bytes()) == key_id for name in self.names())
 
     def _put(self, name: str, sealed: bytes) -> None:
+        self._beside(name, sealed).replace(self._path(name))
+
+    def _beside(self, name: str, sealed: bytes) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = self.folder / f".{name}.{secrets.token_hex(8)}"
         with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(sealed)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self._path(name))
+        return beside
 
     def _path(self, name: str) -> Path:
         assert _NAME.fullmatch(name)

@@ -21,6 +21,7 @@ from crypto.certificates.requests import read_request
 from crypto.errors import CryptoError
 from kernel.clock import BEIJING, Clock, SystemClock
 from kernel.trust.folder import AuthorityFolder, Entry, FolderError, write_file
+from kernel.trust.passphrase import Passphrase
 from portal.commands.options import Parsers, command, common, settings_of
 from registries.organisations.rules import is_credit_code
 
@@ -62,7 +63,12 @@ def _step(
     one = what.add_parser(name, help=help_, description=help_)
     common(one)
     one.add_argument("--dir", type=Path, metavar="DIR", help="its folder (default: ca in the data directory)")
-    one.add_argument("--passphrase-file", type=Path, metavar="FILE", help="the keys' passphrase; asked for otherwise")
+    one.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="the keys' passphrase; else the service's, or asked for",
+    )
     options(one)
     one.set_defaults(run=run, step=step)
 
@@ -261,6 +267,11 @@ def _row(entry: Entry, at: datetime) -> dict[str, str]:
 
 
 def _authority_passphrase(arguments: argparse.Namespace) -> str:
+    """Give the passphrase: of the site's own authority the one that the service uses, unless a file is named."""
+    if arguments.dir is None and arguments.passphrase_file is None:
+        kept = Passphrase(settings_of(arguments)).find()
+        if kept is not None:
+            return kept
     return _passphrase(arguments.passphrase_file, "Passphrase of the authority's keys: ", new=False)
 
 

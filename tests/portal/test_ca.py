@@ -1,5 +1,6 @@
 """``zhecai ca`` through the command line, with ``openssl`` as the one who looks at the result."""
 
+import asyncio
 import json
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -8,6 +9,9 @@ from typing import Any
 import pytest
 
 from crypto.certificates import keyfiles
+from kernel.clock import SystemClock
+from kernel.settings import Settings
+from kernel.trust.store import TrustStore
 from portal.cli import main
 from tests.builders.openssl import openssl
 
@@ -184,6 +188,19 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     found = " ".join(capsys.readouterr().err.split())
     assert said in found
     assert "Traceback" not in found
+
+
+def test_the_site_s_own_authority_is_opened_with_the_service_s_passphrase(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    asyncio.run(TrustStore(settings, SystemClock()).create_trial())
+
+    assert main(["ca", "crl", "--data", str(tmp_path)]) == 0
+    assert "issuing.crl, good for 7 days" in capsys.readouterr().out
+    (tmp_path / "secrets" / "ca-passphrase.sealed").unlink()
+    assert main(["ca", "crl", "--data", str(tmp_path)]) == 1
+    assert "nobody to ask for the passphrase" in capsys.readouterr().err
 
 
 def test_a_wrong_passphrase_and_an_empty_folder_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

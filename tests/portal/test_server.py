@@ -20,11 +20,15 @@ from kernel.db.database import connections_max
 from kernel.engines.errors import EngineError, Fault
 from kernel.runtime import Kernel
 from kernel.settings import Settings, Source
+from kernel.transparency.keys import load_key
+from kernel.trust.store import TrustStore
 from portal import server
 from portal.commands import worker
 from portal.server import kernel_up, listen, serve, serve_on, url_of
 from tests.builders.live import a_hall
+from tests.builders.registries import register
 from tests.builders.stock import DDL, ID, fill
+from tests.builders.transparency import log_key
 from tests.conftest import KernelMaker
 
 
@@ -50,6 +54,26 @@ async def test_it_serves_until_it_is_told_to_stop(settings: Settings) -> None:
     assert gc.get_threshold() == before
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{url}/healthz")
+
+
+async def test_a_data_directory_from_before_the_vault_still_starts(settings: Settings) -> None:
+    """Its keys are sealed, the log goes on under the key that it began with, and its authority still issues."""
+    began = load_key(settings.data_dir / "keys" / "log.pem")
+    plain = settings.data_dir / "ca" / "passphrase"
+    await TrustStore(msgspec.structs.replace(settings, ca_passphrase_file=plain), SystemClock()).create_trial()
+    ready: asyncio.Queue[tuple[Kernel, str]] = asyncio.Queue()
+    serving = asyncio.create_task(serve(settings, ready=lambda kernel, url: ready.put_nowait((kernel, url))))
+    kernel, _ = await asyncio.wait_for(ready.get(), 20)
+
+    await register(kernel, 1)
+    await kernel.transparency.step()
+
+    assert await kernel.trust.authority() is not None
+    assert (await log_key(kernel)).public == began.public_key().public_bytes_raw()
+    assert not plain.exists()
+    assert list((settings.data_dir / "keys").iterdir()) == []
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 10)
 
 
 async def test_it_does_not_start_where_the_database_allows_too_few_connections(settings: Settings, owner: Any) -> None:

@@ -1,11 +1,17 @@
 """``zhecai vault``: a master key is changed while secrets stay readable, and none is removed that is needed."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kernel.clock import SystemClock
 from kernel.settings import Settings
+from kernel.transparency.keys import log_key, public_key
+from kernel.trust.folder import AuthorityFolder
+from kernel.trust.passphrase import Passphrase
+from kernel.trust.store import TrustStore
 from kernel.vault.files import secrets_of
 from kernel.vault.vault import vault_of
 from portal.cli import main
@@ -55,6 +61,26 @@ def test_a_master_key_is_changed_in_three_steps(says: Says, settings: Settings) 
     assert says("retire", old)[0] == 0
     assert old not in says("status")[1]
     assert files.read("tsa-key") == b"secret"
+
+
+async def _made(settings: Settings) -> tuple[bytes | None, AuthorityFolder]:
+    store = TrustStore(settings, SystemClock())
+    await store.create_trial()
+    log_key(settings)
+    return public_key(settings), store.folder
+
+
+def test_the_log_s_key_and_the_authority_s_passphrase_change_hands_too(says: Says, settings: Settings) -> None:
+    public, folder = asyncio.run(_made(settings))
+    old = vault_of(settings).keys()[0].id.hex()
+
+    assert says("rotate")[0] == 0
+    assert says("retire", old)[0] == 1
+    assert "2 secrets sealed anew" in says("reseal")[1]
+    assert says("retire", old)[0] == 0
+
+    assert public_key(settings) == public
+    assert folder.open(Passphrase(settings).read()).certificate == folder.certificate()
 
 
 @pytest.mark.parametrize("which", ["sealing", "unknown", "none"])

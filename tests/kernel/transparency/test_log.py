@@ -12,9 +12,12 @@ from crypto.log.notes import verify_note
 from kernel.clock import ManualClock
 from kernel.problems import Unavailable
 from kernel.runtime import Kernel
+from kernel.settings import Settings
 from kernel.transparency import log as transparency_log
 from kernel.transparency import queries
-from kernel.transparency.keys import KeyFault, load_key, log_key_path
+from kernel.transparency.keys import KeyFault, load_key, log_key_exists, public_key, receipt_key, seal_keys
+from kernel.transparency.keys import log_key as private_key
+from kernel.vault.keys import new_key, write_keys
 from tests.builders.stock import DDL, ID, fill, take
 from tests.builders.transparency import AWitness, log_key, witnessed_by
 from tests.conftest import NOON, KernelMaker
@@ -114,7 +117,7 @@ async def test_a_site_that_requires_no_witness_waits_for_none(kernel: Kernel) ->
     await kernel.transparency.require_witnesses()
     await kernel.transparency.seal(STREAM, 1, ACT)
 
-    assert not log_key_path(kernel.settings).exists()
+    assert not log_key_exists(kernel.settings)
 
 
 def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
@@ -125,6 +128,52 @@ def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     assert first.private_bytes_raw() == second.private_bytes_raw()
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["log.pem"]
+
+
+def test_the_log_s_keys_are_sealed(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert public_key(settings) is None
+
+    keys = private_key(settings), receipt_key(settings)
+
+    assert public_key(settings) == keys[0].public_key().public_bytes_raw()
+    assert keys[0].private_bytes_raw() != keys[1].private_bytes_raw()
+    stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert not any(key.private_bytes_raw() in stored for key in keys)
+    assert b"PRIVATE KEY" not in stored
+
+
+def test_keys_from_before_the_vault_are_sealed_and_stay_the_keys(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    log, receipts = (load_key(tmp_path / "keys" / name) for name in ("log.pem", "receipts.pem"))
+    assert public_key(settings) == log.public_key().public_bytes_raw()
+
+    seal_keys(settings)
+    seal_keys(settings)
+
+    assert list((tmp_path / "keys").iterdir()) == []
+    assert private_key(settings).private_bytes_raw() == log.private_bytes_raw()
+    assert receipt_key(settings).private_bytes_raw() == receipts.private_bytes_raw()
+    load_key(tmp_path / "keys" / "log.pem")
+    with pytest.raises(KeyFault, match="remove the one that is wrong"):
+        private_key(settings)
+
+
+def test_a_key_whose_master_key_is_gone_is_named(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    private_key(settings)
+    write_keys(tmp_path / "vault.key", [new_key()])
+
+    with pytest.raises(KeyFault, match=r"log-key\.sealed cannot be used"):
+        private_key(settings)
+
+
+def test_a_log_key_that_is_named_stays_the_file_that_it_is(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", log_key=tmp_path / "log.pem")
+
+    assert private_key(settings).private_bytes_raw() == load_key(tmp_path / "log.pem").private_bytes_raw()
+    assert public_key(settings) is not None
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from crypto.errors import NotVerifiedError
 from kernel.clock import ManualClock
 from kernel.settings import Settings, SettingsError, load_settings
 from kernel.trust.folder import FolderError
+from kernel.trust.passphrase import Passphrase
 from kernel.trust.store import LOOK_AGAIN_S, TrustStore
 from tests.builders.certificates import a_pki
 from tests.conftest import NOON
@@ -23,6 +24,10 @@ def a_store(folder: Path, clock: ManualClock | None = None, **changes: object) -
     return TrustStore(Settings(data_dir=folder, **changes), clock or ManualClock(NOON))  # type: ignore[arg-type]
 
 
+def passphrase_of(folder: Path) -> str:
+    return Passphrase(Settings(data_dir=folder)).read()
+
+
 async def test_an_authority_is_made_once_and_opened_by_every_process(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     assert await store.authority() is None
@@ -33,18 +38,46 @@ async def test_an_authority_is_made_once_and_opened_by_every_process(tmp_path: P
     assert one is not None
     assert other is not None
     assert one.certificate == other.certificate
-    assert (tmp_path / "ca" / "passphrase").stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "ca" / "passphrase").exists()
+    assert passphrase_of(tmp_path)
 
 
 async def test_a_missing_or_wrong_passphrase_is_said(tmp_path: Path) -> None:
     await a_store(tmp_path).create_trial()
-    passphrase = tmp_path / "ca" / "passphrase"
-    passphrase.write_text("something else\n", "utf-8")
+    named = tmp_path / "named"
+    named.write_text("something else\n", "utf-8")
     with pytest.raises(NotVerifiedError):
+        await a_store(tmp_path, ca_passphrase_file=named).authority()
+    named.unlink()
+    with pytest.raises(FolderError, match="named"):
+        await a_store(tmp_path, ca_passphrase_file=named).authority()
+    (tmp_path / "secrets" / "ca-passphrase.sealed").unlink()
+    with pytest.raises(FolderError, match="ZHECAI_CA_PASSPHRASE_FILE"):
         await a_store(tmp_path).authority()
-    passphrase.unlink()
-    with pytest.raises(FolderError):
+
+
+async def test_a_file_that_is_named_for_the_passphrase_stays_as_it_is(tmp_path: Path) -> None:
+    named = tmp_path / "ca" / "passphrase"
+    assert await a_store(tmp_path, ca_passphrase_file=named).create_trial()
+    a_store(tmp_path, ca_passphrase_file=named).seal()
+
+    assert await a_store(tmp_path, ca_passphrase_file=named).authority() is not None
+    assert named.stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "secrets").exists()
+
+
+async def test_a_passphrase_from_before_the_vault_is_sealed_and_still_opens(tmp_path: Path) -> None:
+    plain = tmp_path / "ca" / "passphrase"
+    await a_store(tmp_path, ca_passphrase_file=plain).create_trial()
+
+    a_store(tmp_path).seal()
+
+    assert not plain.exists()
+    assert await a_store(tmp_path).authority() is not None
+    plain.write_text("another one\n", "utf-8")
+    with pytest.raises(FolderError, match="remove the one that is wrong"):
         await a_store(tmp_path).authority()
+    assert plain.exists()
 
 
 async def test_the_root_s_list_is_written_anew_after_a_month(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -205,3 +206,24 @@ async def test_a_row_that_was_written_meanwhile_keeps_what_was_written(
 async def test_a_kernel_has_the_vault_of_its_settings(kernel: Kernel) -> None:
     assert kernel.vault.path == vault_of(kernel.settings).path
     assert secrets_of(kernel.settings, kernel.vault).folder == kernel.settings.data_dir / "secrets"
+
+
+def test_of_many_that_settle_a_secret_at_once_all_get_the_first(vault: Vault, tmp_path: Path) -> None:
+    files = SealedFiles(tmp_path / "secrets", vault)
+    vault.keys()
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda number: files.settle("key", b"%d" % number), range(24)))
+
+    assert found == {files.read("key")}
+    assert [path.name for path in files.folder.iterdir()] == ["key.sealed"]
+
+
+def test_a_secret_in_the_clear_is_taken_in_once_and_its_file_removed(vault: Vault, tmp_path: Path) -> None:
+    files, plain = SealedFiles(tmp_path / "secrets", vault), tmp_path / "plain"
+    for _ in range(2):  # also when it was sealed, and the process was killed before the file was removed
+        plain.write_bytes(b"secret")
+        assert files.adopt("key", plain, b"secret")
+        assert not plain.exists()
+    plain.write_bytes(b"another")
+    assert not files.adopt("key", plain, b"another")
+    assert (files.read("key"), plain.read_bytes()) == (b"secret", b"another")
