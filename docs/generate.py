@@ -25,6 +25,7 @@ from kernel.settings import NAMES, Settings
 from kernel.web.routes import TypedRoute
 from market.auctions import lifecycle as auction
 from market.orders import lifecycle as order
+from market.signings import lifecycle as signing
 from portal.app import API
 from registries.organisations import lifecycle as organisation
 
@@ -182,6 +183,7 @@ DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "lifecycles/auction.md": auction.picture,
     "lifecycles/order.md": order.picture,
     "lifecycles/organisation.md": organisation.picture,
+    "lifecycles/signing.md": signing.picture,
 }
 
 

@@ -42,6 +42,9 @@ from market.limits.service import SPENDING
 from market.orders import api as orders
 from market.orders.service import ORDER
 from market.records import api as records
+from market.signings import api as signings
+from market.signings import worker as signing_worker
+from market.signings.service import SIGNING, SIGNING_FILES
 from market.standing import api as standing
 from market.standing import worker as standing_worker
 from portal.pages import Pages
@@ -82,6 +85,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *orders.ROUTES,
     *auctions.ROUTES,
     *records.ROUTES,
+    *signings.ROUTES,
     *standing.ROUTES,
     auction_hall.HALL,
     *transparency.ROUTES,
@@ -105,6 +109,7 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
     SPENDING,
     ORDER,
     AUCTION,
+    SIGNING,
 )
 """Every kind of stream, in the order in which ``zhecai verify`` checks them."""
 
@@ -122,10 +127,11 @@ STATE_TABLES: Final[dict[str, str]] = {
     "spending": "spendings",
     "order": "orders",
     "auction": "auction_standings",
+    "signing": "signings",
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
 
-BLOB_COLUMNS: Final[BlobColumns] = {PICTURE.name: PICTURE_FILES}
+BLOB_COLUMNS: Final[BlobColumns] = {PICTURE.name: PICTURE_FILES, SIGNING.name: SIGNING_FILES}
 """Columns that name files of the store: ``zhecai verify`` looks whether they are there."""
 
 SEALED_COLUMNS: Final[tuple[SealedColumn, ...]] = (TOTP_SEED,)
@@ -144,7 +150,7 @@ __all__ = [
     "load_actor",
 ]
 
-DUE: Final[tuple[Job, ...]] = (auction_worker.run_due, standing_worker.run_due)
+DUE: Final[tuple[Job, ...]] = (auction_worker.run_due, standing_worker.run_due, signing_worker.run_due)
 """What workers look for: each fires what is due and says how many."""
 
 

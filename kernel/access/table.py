@@ -58,6 +58,10 @@ class Action(StrEnum):
     AUCTION_HOST = "auction.host"
     AUCTION_AWARD = "auction.award"
     AUCTION_OFFER = "auction.offer"
+    SIGNING_ASK = "signing.ask"
+    SIGNING_READ = "signing.read"
+    SIGNING_SIGN = "signing.sign"
+    SIGNING_DECLINE = "signing.decline"
     LOG_READ = "log.read"
     LOG_RECEIPT = "log.receipt"
     LOG_SEARCH = "log.search"
@@ -96,6 +100,8 @@ class Condition(StrEnum):
     OFFERED = "offered"
     HOST = "host"
     ADMITTED = "admitted"
+    DOCUMENT_PARTY = "document-party"
+    NAMED_SIGNER = "named-signer"
 
 
 class Grant(NamedTuple):
@@ -170,6 +176,16 @@ CONDITIONS: Final[dict[Condition, Meaning]] = {
         "已获准参加该场竞价，且竞价正在进行",
         "admitted to the auction, and it is running",
         "market.auctions.rules.decide_offer",
+    ),
+    Condition.DOCUMENT_PARTY: Meaning(
+        "本单位是文书的采购方或成交供应商",
+        "the own organisation is the document's purchaser or awarded supplier",
+        "market.signings.queries.visible_to",
+    ),
+    Condition.NAMED_SIGNER: Meaning(
+        "被指定为签署人，且轮到本人签署",
+        "named as a signer, and it is their turn",
+        "market.signings.rules.turn_fault",
     ),
 }
 
@@ -323,6 +339,30 @@ TABLE: Final[dict[Action, Rule]] = {
     ),
     Action.AUCTION_OFFER: Rule(
         ("竞价报价", "Offer in auctions"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own, Condition.ADMITTED), _TWO
+    ),
+    Action.SIGNING_ASK: Rule(
+        ("发起与撤回文件签署", "Ask for signatures, and withdraw that"),
+        Nature.BUSINESS_ACT,
+        _to((Role.PURCHASER,), _own, Condition.HOST),
+        _TWO,
+    ),
+    Action.SIGNING_READ: Rule(
+        ("查看文件签署", "Read signings and their documents"),
+        Nature.BUSINESS_READ,
+        (*_to(_parties, _own, Condition.DOCUMENT_PARTY), *_to(OVERSEERS, _region)),
+    ),
+    Action.SIGNING_SIGN: Rule(
+        ("签署文件", "Sign documents"),
+        Nature.BUSINESS_ACT,
+        _to((*PURCHASERS, Role.SIGNATORY), _own, Condition.NAMED_SIGNER),
+        Assurance.CERTIFICATE,
+        fresh=True,
+    ),
+    Action.SIGNING_DECLINE: Rule(
+        ("拒绝签署文件", "Decline to sign documents"),
+        Nature.BUSINESS_ACT,
+        _to((*PURCHASERS, Role.SIGNATORY), _own, Condition.NAMED_SIGNER),
+        _TWO,
     ),
     Action.LOG_READ: _public("查看透明日志", "Read the transparency log"),
     Action.LOG_RECEIPT: Rule(

@@ -1,10 +1,16 @@
-"""Issuing documents: set, sealed with the platform's key, time-stamped; one at a time, and never on the event loop."""
+"""
+Documents that the platform makes: set, signed by people, sealed with the platform's key, time-stamped.
+
+One at a time, and never on the event loop.
+"""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from crypto.certificates.certificate import read_certificates
+from crypto.certificates.certificate import Certificate, read_certificates
 from crypto.certificates.validation import Trust
 from crypto.timestamps.request import Imprint
 from kernel.documents.document import Document
@@ -16,10 +22,20 @@ from kernel.vault.identities import Identity, Service, identities_of
 
 if TYPE_CHECKING:
     from crypto.documents.pdf import Stamper
-    from crypto.documents.signing import Seal
+    from crypto.documents.signing import Prepared, Seal
 
 STAMP_S_MAX: Final = 60.0
 _REASON: Final = "平台出具"
+
+T = TypeVar("T")
+
+
+class Sealed(NamedTuple):
+    """A document, and whether the platform's seal and a time stamp are on it: a site may have neither."""
+
+    pdf: bytes
+    sealed: bool
+    stamped: bool
 
 
 async def issue(kernel: Kernel, document: Document) -> bytes:
@@ -29,23 +45,66 @@ async def issue(kernel: Kernel, document: Document) -> bytes:
     Raises:
         Unavailable: no time stamp can be had, or the packages for it are not installed.
     """
+    sealing = _sealing(kernel)
+    return (await _in_workshop(kernel, lambda: sealing(typeset(document)))).pdf
+
+
+async def draft(kernel: Kernel, document: Document) -> bytes:
+    """Set ``document`` as PDF, for people to sign. Raises ``Unavailable`` as :func:`issue`."""
+    return await _in_workshop(kernel, lambda: typeset(document))
+
+
+async def seal(kernel: Kernel, pdf: bytes) -> Sealed:
+    """Seal what people have signed, as far as the site has what it takes. Raises ``Unavailable`` as :func:`issue`."""
+    sealing = _sealing(kernel)
+    return await _in_workshop(kernel, lambda: sealing(pdf))
+
+
+async def prepare(
+    kernel: Kernel, pdf: bytes, certificates: Sequence[Certificate], *, field: str, reason: str, at: datetime
+) -> "Prepared":
+    """Prepare a person's signature: :func:`crypto.documents.signing.prepare`, which see for what it raises."""
+    from crypto.documents import signing  # noqa: PLC0415 - slow to import
+
+    return await _in_workshop(kernel, lambda: signing.prepare(pdf, certificates, field=field, reason=reason, at=at))
+
+
+async def finish(kernel: Kernel, prepared: "Prepared", signature: bytes, *, at: datetime) -> bytes:
+    """
+    Put a person's signature in, time-stamped where the site has an authority.
+
+    Raises:
+        Unavailable: no time stamp can be had.
+        NotVerifiedError, DocumentError: as :func:`crypto.documents.signing.finish`.
+    """
+    from crypto.documents import signing  # noqa: PLC0415 - slow to import
+
+    stamp = _stamper(kernel.stamps, asyncio.get_running_loop()) if kernel.stamps else None
+    return await _in_workshop(kernel, lambda: signing.finish(prepared, signature, at=at, stamp=stamp))
+
+
+async def _in_workshop(kernel: Kernel, work: Callable[[], T]) -> T:
+    async with kernel.workshop:
+        return await asyncio.to_thread(work)
+
+
+def _sealing(kernel: Kernel) -> Callable[[bytes], Sealed]:
+    """Make what seals a document in a thread, at the present time."""
     loop = asyncio.get_running_loop()
     at = kernel.clock.now()
 
-    def work() -> bytes:
-        pdf = typeset(document)
+    def sealing(pdf: bytes) -> Sealed:
         identities = identities_of(kernel.settings)
         identity = identities.load(Service.SEAL)
         if identity is None:
-            return pdf
-        from crypto.documents.signing import seal  # noqa: PLC0415 - slow to import
+            return Sealed(pdf, sealed=False, stamped=False)
+        from crypto.documents import signing  # noqa: PLC0415 - slow to import
 
         by = _seal_of(identity, identities.folder, kernel.settings.tsa_trust)
         stamp = _stamper(kernel.stamps, loop) if kernel.stamps else None
-        return seal(pdf, by, reason=_REASON, at=at, stamp=stamp)
+        return Sealed(signing.seal(pdf, by, reason=_REASON, at=at, stamp=stamp), sealed=True, stamped=bool(stamp))
 
-    async with kernel.workshop:
-        return await asyncio.to_thread(work)
+    return sealing
 
 
 def _seal_of(identity: Identity, folder: Path, tsa_trust: Path | None) -> "Seal":

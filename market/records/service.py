@@ -5,6 +5,7 @@ from uuid import UUID
 
 from kernel.access.actors import Actor
 from kernel.documents import office
+from kernel.documents.document import Document
 from kernel.runtime import Kernel
 from market.auctions import service as auctions
 from market.records.rules import LINES_MAX, auction_record
@@ -27,8 +28,13 @@ async def auction_pdf(kernel: Kernel, actor: Actor, auction_id: UUID, *, origin:
 
     Raises ``NotFound``, ``Refused`` before the close, ``TooMany``, ``Unavailable`` without a time stamp.
     """
+    document = await auction_document(kernel, actor, auction_id, origin=origin)
+    return Record(f"竞价记录-{document.number}.pdf", await office.issue(kernel, document))
+
+
+async def auction_document(kernel: Kernel, actor: Actor, auction_id: UUID, *, origin: str) -> Document:
+    """Describe the record of an auction, once it has closed. Raises ``NotFound``, ``Refused``, ``TooMany``."""
     await kernel.limits.hit(f"record/{origin}", DOCUMENTS_MAX, WINDOW_S)
     detail = await auctions.detail(kernel, actor, auction_id)
     page = await auctions.record(kernel, actor, auction_id, cursor=None, limit=LINES_MAX)
-    document = auction_record(detail, page.items, cut=page.next is not None, at=kernel.clock.now())
-    return Record(f"竞价记录-{detail.number}.pdf", await office.issue(kernel, document))
+    return auction_record(detail, page.items, cut=page.next is not None, at=kernel.clock.now())

@@ -27,6 +27,7 @@ from tests.builders.enrolled import a_certificate_of
 from tests.builders.examples import example_of
 from tests.builders.market_auctions import some_terms
 from tests.builders.market_orders import a_trade, an_order_of
+from tests.builders.market_signings import a_signing_of
 from tests.builders.registries import a_user, register
 
 OPERATIONS: Final = [route.operation for route in API if isinstance(route, TypedRoute)]
@@ -102,6 +103,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     administering = {Role.ADMINISTRATOR: await session(first.user_id)}
     passkey = Passkey(UUID(int=55), trade.purchaser.user_id, b"credential", b"key", 0, "电脑")
     assert await add_passkey(kernel.db.pool, passkey, kernel.clock.now())
+    signing_id = await a_signing_of(kernel, purchaser=trade.purchaser, supplier=trade.supplier)
     objects = {
         "certificate_id": str(certificate.id),
         "passkey_id": str(passkey.id),
@@ -113,6 +115,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "offer_id": str(trade.offer_id),
         "product_id": str(trade.market.product_id),
         "auction_id": str(draft.auction_id),
+        "signing_id": str(signing_id),
         "entry": f"order.{order_id}.1",
     }
     holders = {
@@ -126,6 +129,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "offer_id": selling,
         "product_id": selling,
         "auction_id": buying,
+        "signing_id": buying | selling | overseeing,
         "entry": {Role.PURCHASER: buying[Role.PURCHASER]},
     }
     await kernel.transparency.step()

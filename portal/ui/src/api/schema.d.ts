@@ -1545,6 +1545,159 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auctions/{auction_id}/signatories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may be asked to sign the record of an auction that has ended */
+        get: operations["signatories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auctions/{auction_id}/signings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask people to sign the record of an auction / 发起签署 */
+        post: operations["ask_for_signatures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Documents to sign / 待签署文件 */
+        get: operations["signings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings/{signing_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document, who has signed it and who is still to sign */
+        get: operations["signing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings/{signing_id}/document.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The document as it is now */
+        get: operations["signing_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings/{signing_id}/preparation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have one's signature prepared: what the browser is to sign */
+        post: operations["prepare_signature"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings/{signing_id}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign / 签署 */
+        post: operations["sign_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings/{signing_id}/refusal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decline to sign / 拒签 */
+        post: operations["decline_to_sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/signings/{signing_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraw what one has asked for / 撤回签署 */
+        post: operations["withdraw_signing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/organisations/{organisation_id}/suspension": {
         parameters: {
             query?: never;
@@ -1792,7 +1945,7 @@ export interface components {
          * @description What can be done, as ``noun.verb``.
          * @enum {unknown}
          */
-        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "system.read";
+        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -1891,6 +2044,15 @@ export interface components {
             credit_code: string;
             profile: components["schemas"]["ProfileIn"];
             administrator: components["schemas"]["AdministratorIn"];
+        };
+        /**
+         * AskIn
+         * @description Who is to sign, in this order unless ``turns`` says any.
+         */
+        AskIn: {
+            signers: string[];
+            /** @default in-order */
+            turns?: components["schemas"]["Turns"];
         };
         /**
          * Assurance
@@ -2062,12 +2224,35 @@ export interface components {
             publicKeyAlgorithm?: number | null;
         };
         /**
+         * Box
+         * @description Which signings a list shows.
+         * @enum {unknown}
+         */
+        Box: "all" | "asked";
+        /**
          * BrandFacet
          * @description A brand and how many products of the list have it.
          */
         BrandFacet: {
             name: string;
             count: number;
+        };
+        /**
+         * Candidate
+         * @description Somebody who may be asked to sign.
+         */
+        Candidate: {
+            /** Format: uuid */
+            user_id: string;
+            name: string;
+            /** Format: uuid */
+            organisation_id: string;
+            organisation_name: string;
+            roles: components["schemas"]["Role"][];
+        };
+        /** CandidatesOut */
+        CandidatesOut: {
+            items: components["schemas"]["Candidate"][];
         };
         /**
          * Categories
@@ -2127,6 +2312,15 @@ export interface components {
          * @enum {unknown}
          */
         Cause: "no-offer" | "purchaser" | "short-of-bidders";
+        /**
+         * CertificateIn
+         * @description With which certificate somebody is about to sign, and what stands above it, in DER; base64.
+         */
+        CertificateIn: {
+            certificate: string;
+            /** @default [] */
+            chain?: string[];
+        };
         /**
          * CertificateOut
          * @description A certificate; ``warning_days`` is 90, 30, 15 or 3 when its end is that near, 0 after it.
@@ -2204,7 +2398,7 @@ export interface components {
          * @description What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest.
          * @enum {unknown}
          */
-        Condition: "admitted" | "budget-holder" | "host" | "offered" | "overseen" | "party" | "published-or-own" | "step-of-side";
+        Condition: "admitted" | "budget-holder" | "document-party" | "host" | "named-signer" | "offered" | "overseen" | "party" | "published-or-own" | "step-of-side";
         /**
          * ConditionOut
          * @description What a condition means, and the function that decides it.
@@ -2908,7 +3102,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             version: number;
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["market.orders.lifecycle.Stage"];
             placed_at: string;
             changed_at: string;
             reason: string;
@@ -2961,7 +3155,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             number: string;
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["market.orders.lifecycle.Stage"];
             /** Format: uuid */
             purchaser_id: string;
             purchaser_name: string;
@@ -3116,6 +3310,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * Page[SigningRow]
+         * @description Some rows of a list, and the cursor of the page behind them (``None`` at the end).
+         */
+        Page_SigningRow_: {
+            items: components["schemas"]["SigningRow"][];
+            next: string | null;
+        };
+        /**
          * ParticularsOut
          * @description What a certificate of this account says; ``issues`` tells whether this site issues any.
          */
@@ -3192,6 +3394,24 @@ export interface components {
             credit: components["schemas"]["Account"];
             amount_fen: number;
             order_id: string | null;
+        };
+        /**
+         * PreparationOut
+         * @description What is to be signed before ``expires_at``: ``to_sign`` (base64), the signed attributes (RFC 5652).
+         *
+         *     Whoever has the file with the SHA-256 ``before`` can check the digest in them: it is over that file and ``tail``
+         *     (base64) without the bytes from ``hole_start`` to ``hole_end``.
+         */
+        PreparationOut: {
+            /** Format: uuid */
+            preparation_id: string;
+            algorithm: string;
+            to_sign: string;
+            before: string;
+            tail: string;
+            hole_start: number;
+            hole_end: number;
+            expires_at: string;
         };
         /**
          * Preview
@@ -3669,6 +3889,103 @@ export interface components {
          */
         Side: "purchaser" | "supplier";
         /**
+         * SignatureIn
+         * @description The signature over what was prepared; DER for ECDSA; base64.
+         */
+        SignatureIn: {
+            /** Format: uuid */
+            preparation_id: string;
+            signature: string;
+        };
+        /**
+         * SignatureOut
+         * @description A signature in the document: when it was made, with which certificate.
+         */
+        SignatureOut: {
+            at: string;
+            certificate_name: string;
+            issuer: string;
+            serial: string;
+            fingerprint: string;
+            stamped: boolean;
+        };
+        /**
+         * SignerOut
+         * @description Somebody who was asked to sign; ``asked`` says that it is their turn, ``you`` that it is the reader.
+         */
+        SignerOut: {
+            name: string;
+            organisation_name: string;
+            role: components["schemas"]["Role"];
+            you: boolean;
+            asked: boolean;
+            signature: components["schemas"]["SignatureOut"] | null;
+        };
+        /**
+         * SigningDone
+         * @description Where a signing stands after an act.
+         */
+        SigningDone: {
+            /** Format: uuid */
+            signing_id: string;
+            stage: components["schemas"]["market.signings.lifecycle.Stage"];
+            signed: number;
+            signers: number;
+        };
+        /**
+         * SigningOut
+         * @description A document that people sign; ``document`` is the SHA-256 of the file as it is now, ``original`` of the first one.
+         *
+         *     ``sealing`` says that everybody has signed and the seal is still to come.
+         */
+        SigningOut: {
+            /** Format: uuid */
+            signing_id: string;
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            title: string;
+            purchaser_name: string;
+            supplier_name: string;
+            turns: components["schemas"]["Turns"];
+            stage: components["schemas"]["market.signings.lifecycle.Stage"];
+            sealing: boolean;
+            signers: components["schemas"]["SignerOut"][];
+            original: string;
+            document: string;
+            size: number;
+            asked_by: string;
+            asked_at: string;
+            changed_at: string;
+            reason: string;
+            ended_by: string;
+            sealed: boolean;
+            stamped: boolean;
+            may_sign: boolean;
+            may_withdraw: boolean;
+        };
+        /**
+         * SigningRow
+         * @description A signing as a list shows it; ``asked_of_you`` says that it is the reader's turn.
+         */
+        SigningRow: {
+            /** Format: uuid */
+            signing_id: string;
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            title: string;
+            purchaser_name: string;
+            supplier_name: string;
+            stage: components["schemas"]["market.signings.lifecycle.Stage"];
+            asked_by: string;
+            asked_at: string;
+            changed_at: string;
+            signers: number;
+            signed: number;
+            asked_of_you: boolean;
+        };
+        /**
          * Size
          * @description How large an enterprise says it is (中小企业划型), in its declaration for 财库〔2020〕46号 第十一条.
          * @enum {unknown}
@@ -3686,12 +4003,6 @@ export interface components {
          * @enum {unknown}
          */
         Source: "outside" | "platform";
-        /**
-         * Stage
-         * @description Where an order stands.
-         * @enum {unknown}
-         */
-        Stage: "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
         /**
          * StateOut
          * @description What a session has shown; ``pending`` until it has shown enough to be of use.
@@ -3749,7 +4060,7 @@ export interface components {
         Stepped: {
             /** Format: uuid */
             order_id: string;
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["market.orders.lifecycle.Stage"];
         };
         /**
          * Subject
@@ -3838,6 +4149,12 @@ export interface components {
             lines: components["schemas"]["OrderLine"][];
             limits: components["schemas"]["LimitApplied"][];
         };
+        /**
+         * Turns
+         * @description Who is asked when.
+         * @enum {unknown}
+         */
+        Turns: "any-order" | "in-order";
         /**
          * Verdict
          * @description What a review comes to.
@@ -3945,11 +4262,30 @@ export interface components {
             reason: string;
         };
         /**
+         * Stage
+         * @description Where an order stands.
+         * @enum {unknown}
+         */
+        "market.orders.lifecycle.Stage": "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
+        /**
          * Step
          * @description What moves an order from one stage to the next.
          * @enum {unknown}
          */
         "market.orders.lifecycle.Step": "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
+        /**
+         * ReasonIn
+         * @description Why.
+         */
+        "market.signings.api.ReasonIn": {
+            reason: string;
+        };
+        /**
+         * Stage
+         * @description Where a signing stands.
+         * @enum {unknown}
+         */
+        "market.signings.lifecycle.Stage": "completed" | "declined" | "prepared" | "signing" | "withdrawn";
         /**
          * ReasonIn
          * @description Why.
@@ -9634,7 +9970,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["Stage"] | null;
+                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -9865,7 +10201,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["Stage"] | null;
+                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -11705,6 +12041,794 @@ export interface operations {
             };
             /** @description too-many */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    signatories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who may be asked to sign the record of an auction that has ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CandidatesOut"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    ask_for_signatures: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskIn"];
+            };
+        };
+        responses: {
+            /** @description Ask people to sign the record of an auction / 发起签署 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningDone"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    signings: {
+        parameters: {
+            query?: {
+                box?: components["schemas"]["Box"];
+                stage?: components["schemas"]["market.signings.lifecycle.Stage"] | null;
+                auction_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Documents to sign / 待签署文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SigningRow_"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    signing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A document, who has signed it and who is still to sign */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningOut"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    signing_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    prepare_signature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CertificateIn"];
+            };
+        };
+        responses: {
+            /** @description Have one's signature prepared: what the browser is to sign */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreparationOut"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    sign_document: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                signing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignatureIn"];
+            };
+        };
+        responses: {
+            /** @description Sign / 签署 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningDone"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    decline_to_sign: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                signing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.signings.api.ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Decline to sign / 拒签 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningDone"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    withdraw_signing: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                signing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.signings.api.ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Withdraw what one has asked for / 撤回签署 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningDone"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
