@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Final
 from uuid import UUID
 
@@ -36,6 +37,8 @@ from catalog.products.rules import (
 from kernel.access.actors import Actor, Role
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.ids import uuid7
+from kernel.journal import queries as journal
+from kernel.journal.streams import decoder
 from kernel.paging import Page
 from kernel.problems import Invalid, NotFound, Problem, Refused, Scalar
 from kernel.runtime import Kernel
@@ -58,6 +61,7 @@ __all__ = [
     "facets",
     "faulty",
     "find",
+    "first_pictures",
     "get",
     "illustrate",
     "revise_product",
@@ -320,6 +324,24 @@ async def get(kernel: Kernel, product_id: UUID) -> Offered:
     if not found:
         raise NotFound("没有这个商品。", "There is no such product.")
     return found[0]
+
+
+async def first_pictures(kernel: Kernel, revisions: Sequence[tuple[UUID, int]]) -> tuple[str | None, ...]:
+    """
+    Tell for revisions of products which picture came first then, by its digest; ``None`` where there was none.
+
+    One statement, and what the journal holds of these products.
+    """
+    streams = {str(PRODUCT.ref(product_id)): product_id for product_id, _ in revisions}
+    async with kernel.db.pool.acquire() as connection:
+        entries = await journal.read_many(connection, [(stream, 0) for stream in streams])
+    found: dict[tuple[UUID, int], str | None] = {}
+    for stream, own in groupby(entries, key=lambda entry: entry.stream):
+        product: Product | None = None
+        for entry in own:
+            product = PRODUCT.evolve(product, decoder(PRODUCT)(entry.body), entry.at)
+            found[streams[stream], product.revision] = next(iter(product.pictures), None)
+    return tuple(found.get(revision) for revision in revisions)
 
 
 async def compare(kernel: Kernel, ids: Sequence[UUID]) -> tuple[Offered, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -11,13 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import OVERSEERS, PURCHASERS, SUPPLIERS, Actor
+from kernel.commit.command import States
+from kernel.db.database import Database
 from kernel.journal.entry import Entry
-from kernel.journal.streams import Change, Connection, StreamKind, Versioned
+from kernel.journal.streams import Change, Connection, StreamKind, StreamRef, Versioned
 from market.orders.lifecycle import Event, LimitApplied, Order, OrderLine, Side, Stage, Terms, evolve
 from market.orders.tables import order_lines, orders
 from registries.organisations.tables import organisations
 from registries.regions.rules import prefix_of
 from registries.users.tables import users
+
+S = TypeVar("S")
 
 o: Final = orders.c
 l_: Final = order_lines.c
@@ -271,3 +275,27 @@ def _moment(entry: Entry, name: str, organisation: str = "") -> Moment:
     fields = msgspec.structs.asdict(event).items()
     said = {field: str(value) for field, value in fields if field != "terms" and value}
     return Moment(entry.version, entry.at, entry.kind.removeprefix("order."), name, organisation, said)
+
+
+class _Loaded:
+    """States as the database has them now (``States``)."""
+
+    def __init__(self, states: Mapping[StreamRef[Any, Any], Any]) -> None:
+        self._states = states
+
+    def get(self, ref: StreamRef[S, Any]) -> S | None:
+        found: S | None = self._states.get(ref)
+        return found
+
+
+async def states(db: Database, refs: Sequence[StreamRef[Any, Any]]) -> States:
+    """Read the states of streams of whatever kinds, as a command would get them."""
+    kinds: dict[StreamKind[Any, Any], list[UUID]] = {}
+    for ref in refs:
+        kinds.setdefault(ref.kind, []).append(ref.id)
+    found: dict[StreamRef[Any, Any], Any] = {}
+    async with db.pool.acquire() as connection:
+        for kind, ids in kinds.items():
+            for key, (_, state) in (await kind.load(connection, ids)).items():
+                found[kind.ref(key)] = state
+    return _Loaded(found)

@@ -14,6 +14,7 @@ from catalog.agreements.rules import Agreement
 from catalog.agreements.service import AGREEMENT
 from catalog.offers.rules import Offer
 from catalog.offers.service import OFFER
+from catalog.products import service as products
 from catalog.products.rules import Product
 from catalog.products.service import PRODUCT
 from kernel.access.actors import Actor, Role
@@ -22,7 +23,7 @@ from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.db.database import Database
 from kernel.ids import uuid7
 from kernel.journal import queries as journal
-from kernel.journal.streams import StreamKind, StreamRef
+from kernel.journal.streams import StreamRef
 from kernel.paging import Page, decode_cursor, page_of
 from kernel.problems import Forbidden, Invalid, NotFound, Problem, Refused, Scalar
 from kernel.runtime import Kernel
@@ -145,6 +146,10 @@ class OrderDetail(msgspec.Struct, frozen=True, gc=False):
     terms: Terms
     steps: tuple[Step, ...]
     timeline: tuple[Moment, ...]
+    pictures: tuple[str | None, ...]
+    """For each line the digest of the picture that the product showed first when it was ordered."""
+    receipt_version: int | None
+    """The last entry that the caller made itself, and may have a receipt of."""
 
 
 class _Facts(NamedTuple):
@@ -305,7 +310,7 @@ async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> 
     purchaser = _purchaser(actor)
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
     refs = _refs(cart, purchaser, facts, at)
-    shop = _shop(refs, await _read(kernel.db, _all(refs)), _policy(kernel, purchaser, at))
+    shop = _shop(refs, await queries.states(kernel.db, _all(refs)), _policy(kernel, purchaser, at))
     standings = standings_of(cart, shop)
     problems = tuple(
         PreviewProblem(fault.line, str(fault.refusal), *texts_of(fault), fault.members)
@@ -321,29 +326,6 @@ async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> 
         problems=problems,
         ok=not problems,
     )
-
-
-class _Loaded:
-    """States as the database has them now (``States``)."""
-
-    def __init__(self, states: Mapping[StreamRef[Any, Any], Any]) -> None:
-        self._states = states
-
-    def get(self, ref: StreamRef[S, Any]) -> S | None:
-        found: S | None = self._states.get(ref)
-        return found
-
-
-async def _read(db: Database, refs: Sequence[StreamRef[Any, Any]]) -> _Loaded:
-    kinds: dict[StreamKind[Any, Any], list[UUID]] = {}
-    for ref in refs:
-        kinds.setdefault(ref.kind, []).append(ref.id)
-    found: dict[StreamRef[Any, Any], Any] = {}
-    async with db.pool.acquire() as connection:
-        for kind, ids in kinds.items():
-            for key, (_, state) in (await kind.load(connection, ids)).items():
-                found[kind.ref(key)] = state
-    return _Loaded(found)
 
 
 def _absent() -> NotFound:
@@ -481,6 +463,7 @@ async def detail(kernel: Kernel, actor: Actor, order_id: UUID) -> OrderDetail:
     async with kernel.db.read() as tx:
         moments = await queries.timeline(tx, entries)
     side = _side_of(actor, order.terms)
+    frozen = [(line.product_id, line.product_revision) for line in order.terms.lines]
     return OrderDetail(
         order_id=order_id,
         version=version,
@@ -494,4 +477,6 @@ async def detail(kernel: Kernel, actor: Actor, order_id: UUID) -> OrderDetail:
         terms=order.terms,
         steps=steps_of(order.stage, side) if side else (),
         timeline=moments,
+        pictures=await products.first_pictures(kernel, frozen),
+        receipt_version=max((entry.version for entry in entries if entry.actor == actor.journal), default=None),
     )

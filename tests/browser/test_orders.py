@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
+from crypto.log.receipts import read_receipt
 from kernel.money import Fen, format_yuan
 from tests.builders.browser import PHONE, Service, Visit, Visitor
 
@@ -64,6 +65,19 @@ async def _take(page: Page, step: str, *, confirm: str | None = None, fields: di
     await expect(dialog).to_have_count(0)
 
 
+async def _download_receipt(page: Page, service: Service, *, kind: str) -> None:
+    """Take the receipt of the last entry; the log has it within a second or two."""
+    link = page.get_by_role("link", name="下载回执")
+    address = f"{service.url}{await link.get_attribute('href')}"
+    while (await page.request.get(address)).status == 503:
+        await page.wait_for_timeout(200)
+    async with page.expect_download() as downloading:
+        await link.click()
+    file = await (await downloading.value).path()
+    statement = read_receipt(file.read_bytes()).receipt
+    assert kind in statement
+
+
 async def test_a_cart_of_two_suppliers_becomes_two_orders_and_one_goes_all_the_way(
     visit: Visit, service: Service
 ) -> None:
@@ -106,7 +120,10 @@ async def test_a_cart_of_two_suppliers_becomes_two_orders_and_one_goes_all_the_w
     for entry in ("下单", "供应商接单", "供应商发货", "采购单位验收", "订单办结", "数量与规格相符"):
         await expect(timeline).to_contain_text(entry)
     await expect(page.get_by_role("list", name="订单进度").locator("[aria-current=step]")).to_contain_text("已办结")
+    shown = page.get_by_role("table", name="订购商品").locator(".picture img")
+    assert await shown.count() == (1 if product["pictures"] else 0)
     assert await purchaser.findings() == []
+    await _download_receipt(page, service, kind="order.closed")
 
 
 async def test_a_supplier_refuses_with_a_reason_and_the_budget_comes_back(visit: Visit, service: Service) -> None:

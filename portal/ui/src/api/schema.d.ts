@@ -3112,6 +3112,8 @@ export interface components {
             terms: components["schemas"]["Terms"];
             steps: components["schemas"]["market.orders.lifecycle.Step"][];
             timeline: components["schemas"]["Moment"][];
+            pictures: (string | null)[];
+            receipt_version: number | null;
         };
         /**
          * OrderLine

@@ -79,5 +79,6 @@ export default {
   unverified: "sample figures, not verified",
   timeline: "What happened",
   upper: "In capitals",
+  receipt: "Download receipt",
   print: "Print",
 };

@@ -79,5 +79,6 @@ export default {
   unverified: "示例数值，未经核实",
   timeline: "办理过程",
   upper: "大写",
+  receipt: "下载回执",
   print: "打印",
 };

@@ -1,0 +1,49 @@
+"""What an order shows beside its terms: pictures as they were, and which entry the reader has a receipt of."""
+
+import pytest
+
+from catalog.offers.service import OFFER
+from catalog.pictures.service import store_picture
+from catalog.products import service as products
+from kernel.runtime import Kernel
+from market.orders import service
+from market.orders.lifecycle import Step
+from tests.builders.market_orders import Trade, a_trade, an_order_of, state_of, step
+from tests.builders.pictures import a_picture
+
+
+@pytest.fixture
+async def trade(kernel: Kernel) -> Trade:
+    return await a_trade(kernel)
+
+
+async def test_an_order_shows_the_picture_that_the_product_had_when_it_was_ordered(
+    kernel: Kernel, trade: Trade
+) -> None:
+    at, product_id = kernel.clock.now(), (await state_of(kernel, OFFER.ref(trade.offer_id))).product_id
+    digests = [(await store_picture(kernel, trade.supplier, a_picture(number=n), at=at)).digest for n in (1, 2)]
+
+    async def illustrate(*shown: str) -> None:
+        revision = (await products.get(kernel, product_id)).product.revision
+        await products.illustrate(kernel, trade.supplier, product_id, shown, revision=revision, at=at)
+
+    bare = await an_order_of(kernel, trade)
+    await illustrate(*digests)
+    pictured = await an_order_of(kernel, trade)
+    await illustrate(digests[1])
+
+    for order_id, picture in ((bare, None), (pictured, digests[0])):
+        found = await service.detail(kernel, trade.purchaser, order_id)
+        assert found.pictures == (picture,)
+
+
+async def test_an_order_names_the_last_entry_that_the_caller_made(kernel: Kernel, trade: Trade) -> None:
+    order_id = await an_order_of(kernel, trade)
+    await step(kernel, trade.supplier, order_id, Step.ACCEPT)
+
+    found = [
+        (await service.detail(kernel, actor, order_id)).receipt_version
+        for actor in (trade.purchaser, trade.supplier, trade.supervisor)
+    ]
+
+    assert found == [1, 2, None]
