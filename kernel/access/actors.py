@@ -48,6 +48,8 @@ class Actor(msgspec.Struct, frozen=True):
     roles: tuple[Role, ...]
     methods: tuple[Method, ...] = ()
     """How the account can prove who it is."""
+    must_enrol: bool = False
+    """Whether its second factors were reset, and none has been set up since."""
 
     def has(self, role: Role) -> bool:
         """Tell whether the actor may act as ``role``."""

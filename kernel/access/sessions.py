@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.access.actors import Actor
-from kernel.access.assurance import Assurance, strongest
+from kernel.access.assurance import Assurance, has_second_factor, strongest
 from kernel.clock import Clock
 from kernel.db.database import Database
 from kernel.ids import uuid7
@@ -72,8 +72,13 @@ class Session(msgspec.Struct, frozen=True):
 
     @property
     def pending(self) -> bool:
-        """Whether more must be shown before it is of use."""
-        return not self.level.reaches(self.floor)
+        """Whether more must be shown, or set up, before it is of use."""
+        return self.actor.must_enrol or not self.level.reaches(self.floor)
+
+    @property
+    def enrolling(self) -> bool:
+        """Whether it waits for a second factor to be set up: there is none, or those there were have been reset."""
+        return self.pending and (self.actor.must_enrol or not has_second_factor(self.actor.methods))
 
 
 class SessionRow(NamedTuple):

@@ -41,6 +41,7 @@ class Action(StrEnum):
     REGISTRATION_READ = "registration.read"
     MEMBER_READ = "member.read"
     MEMBER_CHANGE = "member.change"
+    MEMBER_RESET = "member.reset"
     CLASSIFICATION_READ = "classification.read"
     PRODUCT_READ = "product.read"
     PRODUCT_ILLUSTRATE = "product.illustrate"
@@ -102,6 +103,7 @@ class Condition(StrEnum):
     ADMITTED = "admitted"
     DOCUMENT_PARTY = "document-party"
     NAMED_SIGNER = "named-signer"
+    SECOND_HAND = "second-hand"
 
 
 class Grant(NamedTuple):
@@ -187,6 +189,11 @@ CONDITIONS: Final[dict[Condition, Meaning]] = {
         "named as a signer, and it is their turn",
         "market.signings.rules.turn_fault",
     ),
+    Condition.SECOND_HAND: Meaning(
+        "不是本人账号，且该账号的密码不是由其设置",
+        "not the own account, nor one whose password they gave",
+        "registries.users.rules.decide_reset",
+    ),
 }
 
 _ROLES: Final = tuple(Role)
@@ -265,6 +272,13 @@ TABLE: Final[dict[Action, Rule]] = {
         Nature.ORGANISATION,
         _to((Role.ADMINISTRATOR,), _own),
         _TWO,
+    ),
+    Action.MEMBER_RESET: Rule(
+        ("重置本单位账号的第二因素", "Reset the second factors of the own organisation's accounts"),
+        Nature.ORGANISATION,
+        _to((Role.ADMINISTRATOR,), _own, Condition.SECOND_HAND),
+        _TWO,
+        fresh=True,
     ),
     Action.CLASSIFICATION_READ: _public("查看品目分类", "Read the classification"),
     Action.PRODUCT_READ: _public("查看商品目录", "Read the catalogue"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from starlette.requests import HTTPConnection, Request
 
 from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
-from kernel.access.assurance import Assurance, has_second_factor, methods_for, strongest, weakest
+from kernel.access.assurance import Assurance, methods_for, strongest, weakest
 from kernel.access.sessions import Session
 from kernel.access.table import ACCESS, TABLE, Action, Nature
 from kernel.commit.command import Key
@@ -98,12 +98,13 @@ def lacking(session: Session, action: Action, settings: Settings, at: datetime) 
     Tell which level a session must show, now, before ``action``; ``None`` when it has shown enough.
 
     A pending session may do what leads out of its state: see itself, prove more, end. Who has no second factor yet may
-    also set one up; who has one must show it first, or a stolen password would add the thief's own.
+    also set one up, and so may whose own were reset; who has one must show it first, or a stolen password would add the
+    thief's own.
     """
     rule = TABLE[action]
     if session.pending:
-        enrolling = rule.nature is Nature.ACCOUNT and not has_second_factor(session.actor.methods)
-        return None if action in _WHILE_PENDING or enrolling else session.floor
+        enrolling = rule.nature is Nature.ACCOUNT and session.enrolling
+        return None if action in _WHILE_PENDING or enrolling else strongest(session.floor, Assurance.SECOND_FACTOR)
     needed = weakest(rule.level, settings.proof_max)
     if not session.level.reaches(needed):
         return needed
@@ -114,7 +115,7 @@ def lacking(session: Session, action: Action, settings: Settings, at: datetime) 
 
 
 def _step_up(session: Session, needed: Assurance) -> StepUpNeeded:
-    methods = methods_for(needed, session.actor.methods)
+    methods = () if session.enrolling else methods_for(needed, session.actor.methods)
     if methods:
         zh, en = "请再次验证身份后继续。", "Prove who you are, then go on."
     else:

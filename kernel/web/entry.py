@@ -28,12 +28,13 @@ class StateOut(msgspec.Struct, frozen=True):
     """
     What a session has shown; ``pending`` until it has shown enough to be of use.
 
-    ``methods`` are the account's ways to show more. A pending session without any must first set one up.
+    ``methods`` are the account's ways to show more. One that is ``enrolling`` must first set one up.
     """
 
     session_id: UUID
     level: Assurance
     pending: bool
+    enrolling: bool
     methods: tuple[Method, ...]
     expires_at: datetime
 
@@ -63,7 +64,8 @@ def actor_out(actor: Actor) -> ActorOut:
 
 def state_out(session: Session) -> StateOut:
     """Describe a session to its holder."""
-    return StateOut(session.id, session.level, session.pending, session.actor.methods, session.expires_at)
+    shown = (session.level, session.pending, session.enrolling)
+    return StateOut(session.id, *shown, session.actor.methods, session.expires_at)
 
 
 def entered(ctx: Context, token: str, session: Session) -> SessionOut:

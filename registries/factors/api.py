@@ -14,7 +14,7 @@ from kernel.web.entry import SessionOut, entered, own
 from kernel.web.routes import op
 from registries.factors import service
 from registries.factors.rules import NAME_LENGTH_MAX
-from registries.factors.service import PasskeyRow, Site
+from registries.factors.service import PasskeyRow, ResetRow, Site
 
 _ANSWER_BYTES_MAX = 64 * 1024
 """An authenticator's answer; those without attestation have about one kilobyte."""
@@ -26,6 +26,8 @@ class FactorsOut(msgspec.Struct, frozen=True):
     totp: bool
     passkeys: tuple[PasskeyRow, ...]
     recovery_left: int
+    reset: ResetRow | None
+    """When an administrator has reset them last."""
 
 
 class SeedOut(msgspec.Struct, frozen=True):

@@ -42,6 +42,14 @@ _DROP_CODES: Final = "delete from recovery_codes where user_id = $1"
 _USE_CODE: Final = "delete from recovery_codes where user_id = $1 and code_hash = $2 returning user_id"
 _LEFT: Final = "select count(*) from recovery_codes where user_id = $1"
 
+_RESET_AT: Final = """
+select (reset->>'at')::timestamptz from users where id = $1 and reset->>'enrolled' = 'false' for share
+"""
+_DROP_RESET: Final = (
+    "delete from totp_seeds where user_id = $1 and made_at <= $2",
+    "delete from passkeys where user_id = $1 and added_at <= $2",
+)
+
 _PUT_CHALLENGE: Final = """
 insert into passkey_challenges (challenge_hash, purpose, user_id, expires_at) values ($1, $2, $3, $4)
 """
@@ -149,6 +157,16 @@ async def use_code(pool: asyncpg.Pool, user_id: UUID, code_hash: bytes) -> bool:
 async def drop_codes(pool: asyncpg.Pool, user_id: UUID) -> None:
     """Delete an account's recovery codes."""
     await pool.execute(_DROP_CODES, user_id)
+
+
+async def drop_reset(db: Database, user_id: UUID) -> None:
+    """Delete what an account had before its second factors were reset; nothing once it has set one up again."""
+    async with db.pool.acquire() as connection, connection.transaction():
+        reset_at = await connection.fetchval(_RESET_AT, user_id)
+        if reset_at is not None:
+            for statement in _DROP_RESET:
+                await connection.execute(statement, user_id, reset_at)
+            await connection.execute(_DROP_CODES, user_id)
 
 
 async def codes_left(pool: asyncpg.Pool, user_id: UUID) -> int:

@@ -47,9 +47,9 @@ from registries.factors.rules import (
 )
 from registries.users import service as users
 from registries.users.rules import FactorAdded, FactorRemoved
-from registries.users.service import Opened
+from registries.users.service import Opened, ResetRow
 
-__all__ = ["TOTP_SEED", "PasskeyRow"]
+__all__ = ["TOTP_SEED", "PasskeyRow", "ResetRow"]
 
 ATTEMPTS_PER_ACCOUNT: Final = 10
 """Codes and passkeys that may be wrong, since the last right one."""
@@ -85,6 +85,7 @@ class Factors(NamedTuple):
     totp: bool
     passkeys: tuple[PasskeyRow, ...]
     recovery_left: int
+    reset: ResetRow | None
 
 
 class NewSeed(NamedTuple):
@@ -111,7 +112,17 @@ async def factors_of(kernel: Kernel, session: Session) -> Factors:
         seed is not None and seed.confirmed,
         await queries.passkeys_of(pool, user_id),
         await queries.codes_left(pool, user_id),
+        await users.reset_of(kernel, user_id),
     )
+
+
+async def drop_reset(kernel: Kernel, user_id: UUID) -> None:
+    """
+    Delete the second factors of an account whose reset is in the journal.
+
+    Asked again it deletes what is left of them, never what their owner has set up since.
+    """
+    await queries.drop_reset(kernel.db, user_id)
 
 
 async def begin_totp(kernel: Kernel, session: Session) -> NewSeed:

@@ -10,7 +10,7 @@ from msgspec import Meta
 from kernel.access.actors import Role
 from kernel.access.passwords import PASSWORD_LEN_MAX
 from kernel.access.table import Action
-from kernel.problems import Conflict, Invalid, NotFound, Refused
+from kernel.problems import Conflict, Invalid, NotFound, Refused, TooMany
 from kernel.web.context import Context
 from kernel.web.routes import op
 from registries.members import service
@@ -46,7 +46,13 @@ class StatusIn(msgspec.Struct, forbid_unknown_fields=True):
     """Whether an account may log in, and why."""
 
     active: bool
-    reason: Annotated[str, Meta(min_length=2, max_length=200)]
+    reason: Annotated[str, Meta(min_length=2, max_length=500)]
+
+
+class ResetIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a colleague's second factors are reset; the colleague is told."""
+
+    reason: Annotated[str, Meta(min_length=2, max_length=500, pattern=r"\S")]
 
 
 class PasswordIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -138,4 +144,16 @@ async def set_password(ctx: Context, user_id: UUID, body: PasswordIn) -> MemberD
     return MemberDone(await service.set_password(ctx.kernel, _by(ctx, "password"), user_id, body.password))
 
 
-ROUTES = [list_members, add_member, set_roles, set_status, set_password]
+@op(
+    "POST",
+    "/api/members/{user_id}/factor-reset",
+    action=Action.MEMBER_RESET,
+    tag="registries",
+    summary="Reset the second factors of a colleague who has lost them",
+    problems=(Refused, TooMany),
+)
+async def reset_factors(ctx: Context, user_id: UUID, body: ResetIn) -> MemberDone:
+    return MemberDone(await service.reset_factors(ctx.kernel, _by(ctx), user_id, body.reason.strip()))
+
+
+ROUTES = [list_members, add_member, set_roles, set_status, set_password, reset_factors]

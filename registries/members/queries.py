@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import Role
+from registries.factors.tables import passkeys, totp_seeds
 from registries.users.rules import Status
 from registries.users.tables import users
 
@@ -28,12 +29,27 @@ class Member(msgspec.Struct, frozen=True):
     roles: tuple[Role, ...]
     status: Status
     created_at: datetime
+    second_factor: bool
+    must_enrol: bool
+    """Second factors: whether there is one; whether those there were have been reset, and none is set up yet."""
 
 
 async def members(tx: AsyncConnection, organisation_id: UUID) -> list[Member]:
     """List the accounts of an organisation, those that can log in first."""
     statement = (
-        sa.select(_u.id.label("user_id"), _u.login, _u.name, _u.roles, _u.status, _u.created_at)
+        sa.select(
+            _u.id.label("user_id"),
+            _u.login,
+            _u.name,
+            _u.roles,
+            _u.status,
+            _u.created_at,
+            sa.or_(
+                sa.exists().where(totp_seeds.c.user_id == _u.id, totp_seeds.c.confirmed_at.is_not(None)),
+                sa.exists().where(passkeys.c.user_id == _u.id),
+            ).label("second_factor"),
+            (sa.func.coalesce(_u.reset["enrolled"].astext, "true") == "false").label("must_enrol"),
+        )
         .where(_u.organisation_id == organisation_id)
         .order_by(_u.status, _u.login)
         .limit(MEMBERS_MAX)

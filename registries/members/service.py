@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from kernel.access.actors import Actor, Role
@@ -11,6 +11,7 @@ from kernel.access.passwords import hash_password
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.problems import NotFound, Problem, Refused
 from kernel.runtime import Kernel
+from registries.factors import service as factors
 from registries.members import queries
 from registries.members.queries import Member
 from registries.organisations.rules import Kind
@@ -24,6 +25,7 @@ from registries.users.rules import (
     User,
     decide_disable,
     decide_enable,
+    decide_reset,
     decide_roles,
     decide_set_password,
     evolve,
@@ -33,6 +35,12 @@ from registries.users.rules import (
 from registries.users.service import USER
 
 __all__ = ["Member"]
+
+RESETS_BY_ONE_MAX: Final = 20
+RESETS_BY_ONE_S: Final = 3_600
+RESETS_OF_ONE_MAX: Final = 5
+RESETS_OF_ONE_S: Final = 86_400
+"""Resets by one administrator within an hour, and of one colleague within a day."""
 
 
 class By(NamedTuple):
@@ -112,12 +120,31 @@ async def set_password(kernel: Kernel, by: By, user_id: UUID, password: str) -> 
     """Give a colleague a new password; sessions under the old one end. Raises ``NotFound``, ``Refused``."""
 
     def decide(user: User) -> Event | Refusal:
-        decision = decide_set_password(user, password)
+        decision = decide_set_password(user, password, by.actor.user_id)
         weak = not isinstance(decision, Refusal) and password_is_weak(password, user.login)
         return Refusal.PASSWORD_WEAK if weak else decision
 
     done = await _change(kernel, by, user_id, decide)
     await users.keep_hash(kernel, user_id, await asyncio.to_thread(hash_password, password), by.at)
+    await kernel.sessions.revoke_others(user_id, None)
+    return done
+
+
+async def reset_factors(kernel: Kernel, by: By, user_id: UUID, reason: str) -> UUID:
+    """
+    Make a colleague's second factors void: the sessions end, and the next login sets one up before anything else.
+
+    Raises:
+        TooMany: too many resets by this administrator, or of this colleague.
+        NotFound: the own organisation has no such account.
+        Refused: it is the own account, or its password was given by who asks.
+    """
+    assert by.actor.user_id is not None
+    own, asked_by = _own(by.actor), by.actor.user_id
+    await kernel.limits.hit(f"factor-reset/by/{asked_by}", RESETS_BY_ONE_MAX, RESETS_BY_ONE_S)
+    await kernel.limits.hit(f"factor-reset/of/{own}/{user_id}", RESETS_OF_ONE_MAX, RESETS_OF_ONE_S)
+    done = await _change(kernel, by, user_id, lambda user: decide_reset(user, by=asked_by, reason=reason))
+    await factors.drop_reset(kernel, user_id)  # behind the commit: from there on the account must set one up
     await kernel.sessions.revoke_others(user_id, None)
     return done
 

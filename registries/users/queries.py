@@ -103,6 +103,7 @@ def _actors() -> sa.Select[Any]:
         sa.exists().where(totp_seeds.c.user_id == _u.id, totp_seeds.c.confirmed_at.is_not(None)).label("totp"),
         sa.exists().where(passkeys.c.user_id == _u.id).label("passkey"),
         sa.exists().where(recovery_codes.c.user_id == _u.id).label("recovery"),
+        (sa.func.coalesce(_u.reset["enrolled"].astext, "true") == "false").label("must_enrol"),
     ).join(organisations, organisations.c.id == _u.organisation_id)
 
 
@@ -112,4 +113,5 @@ def _actor(row: Any) -> Actor | None:
     if not roles:
         return None
     methods = tuple(method for method in Method if getattr(row, method.value, False))
-    return Actor(row.id, row.login, row.name, row.organisation_id, row.organisation_name, row.region, roles, methods)
+    organisation = (row.organisation_id, row.organisation_name, row.region)
+    return Actor(row.id, row.login, row.name, *organisation, roles, methods, must_enrol=row.must_enrol)

@@ -43,6 +43,10 @@ ROLES_OF: Final[dict[Kind, tuple[Role, ...]]] = {
 """What an account of each kind of organisation may act as: one role or several, in this order."""
 
 
+ENROLLING: Final = frozenset({Method.TOTP, Method.PASSKEY})
+"""Second factors that an account sets up; recovery codes come beside them."""
+
+
 class Status(StrEnum):
     """Whether the user may log in."""
 
@@ -62,6 +66,8 @@ class Refusal(StrEnum):
     ORGANISATION_UNKNOWN = "organisation-unknown"
     ROLES_WRONG = "roles-wrong"
     NOT_ONES_OWN = "not-ones-own"
+    OWN_FACTORS = "own-factors"
+    SAME_HAND = "same-hand"
     LAST_ADMINISTRATOR = "last-administrator"
     NOTHING_CHANGES = "nothing-changes"
 
@@ -91,6 +97,14 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
         "不能停用自己的账号或改变自己的角色，请由本单位另一位管理员操作",
         "Nobody disables the own account or changes the own roles; another administrator does",
     ),
+    Refusal.OWN_FACTORS: (
+        "不能重置自己的第二因素，请由本单位另一位管理员操作",
+        "Nobody resets the own second factors; another administrator does",
+    ),
+    Refusal.SAME_HAND: (
+        "同一位管理员不能既设置密码又重置第二因素，请由本单位另一位管理员操作",
+        "One administrator does not both give a password and reset the factors; another administrator does",
+    ),
     Refusal.LAST_ADMINISTRATOR: (
         "本单位须至少保留一位可用的管理员",
         "An organisation keeps at least one administrator who can log in",
@@ -99,8 +113,21 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
 }
 
 
+class Reset(msgspec.Struct, frozen=True):
+    """That an administrator took an account's second factors away; ``enrolled`` once its owner has set one up again."""
+
+    at: datetime
+    by: UUID
+    reason: str
+    enrolled: bool = False
+
+
 class User(msgspec.Struct, frozen=True):
-    """A user as they stand."""
+    """
+    A user as they stand.
+
+    ``password_given_by`` is who chose the password, where that is not its owner.
+    """
 
     id: UUID
     login: str
@@ -109,6 +136,13 @@ class User(msgspec.Struct, frozen=True):
     roles: tuple[Role, ...]
     status: Status
     created_at: datetime
+    password_given_by: UUID | None = None
+    reset: Reset | None = None
+
+    @property
+    def reset_by(self) -> UUID | None:
+        """Who has reset the second factors, until there is one again."""
+        return self.reset.by if self.reset and not self.reset.enrolled else None
 
 
 class Registered(msgspec.Struct, frozen=True, tag_field="kind", tag="user.registered"):
@@ -119,10 +153,13 @@ class Registered(msgspec.Struct, frozen=True, tag_field="kind", tag="user.regist
     name: str
     organisation_id: UUID
     roles: tuple[Role, ...]
+    password_given_by: UUID | None = None
 
 
 class PasswordSet(msgspec.Struct, frozen=True, tag_field="kind", tag="user.password_set"):
-    """The password was changed; which one it is, is nobody's business."""
+    """The password was changed, ``given_by`` somebody else; which one it is, is nobody's business."""
+
+    given_by: UUID | None = None
 
 
 class Disabled(msgspec.Struct, frozen=True, tag_field="kind", tag="user.disabled"):
@@ -151,13 +188,20 @@ class FactorRemoved(msgspec.Struct, frozen=True, tag_field="kind", tag="user.fac
     name: str
 
 
+class FactorsReset(msgspec.Struct, frozen=True, tag_field="kind", tag="user.factors_reset"):
+    """The account's second factors are void; its owner sets one up before anything else."""
+
+    by: UUID
+    reason: str
+
+
 class RolesChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="user.roles_changed"):
     """The account acts as something else from now on."""
 
     roles: tuple[Role, ...]
 
 
-Event = Registered | PasswordSet | Disabled | Enabled | FactorAdded | FactorRemoved | RolesChanged
+Event = Registered | PasswordSet | Disabled | Enabled | FactorAdded | FactorRemoved | FactorsReset | RolesChanged
 
 
 def normal_login(text: str) -> str:
@@ -241,11 +285,35 @@ def password_is_weak(password: str, login: str) -> bool:
     return few or any(word in lowered and len(lowered) - len(word) < PASSWORD_REST_MIN for word in words)
 
 
-def decide_set_password(user: User | None, password: str) -> PasswordSet | Refusal:
-    """Decide a new password."""
+def decide_set_password(user: User | None, password: str, by: UUID | None = None) -> PasswordSet | Refusal:
+    """
+    Decide a new password, chosen by an administrator or, without ``by``, by its owner.
+
+    Who has reset the factors does not give the password too while no new one is set up: see :func:`decide_reset`.
+    """
     if user is None:
         return Refusal.UNKNOWN
-    return PasswordSet() if password_fits(password) else Refusal.PASSWORD_WRONG
+    given_by = None if by == user.id else by
+    if given_by is not None and user.reset_by == given_by:
+        return Refusal.SAME_HAND
+    return PasswordSet(given_by) if password_fits(password) else Refusal.PASSWORD_WRONG
+
+
+def decide_reset(user: User | None, *, by: UUID, reason: str) -> FactorsReset | Refusal:
+    """
+    Decide that an account's second factors are void (重置第二因素).
+
+    Two hands do it: an administrator takes the factors away, and only who has the password sets up others. So nobody
+    resets the own ones, nor those of somebody whose password is the one that they gave.
+
+    Source: ADR-0060.
+    """
+    assert reason
+    if user is None:
+        return Refusal.UNKNOWN
+    if user.id == by:
+        return Refusal.OWN_FACTORS
+    return Refusal.SAME_HAND if user.password_given_by == by else FactorsReset(by, reason)
 
 
 def decide_factor(user: User | None, event: FactorAdded | FactorRemoved) -> FactorAdded | FactorRemoved | Refusal:
@@ -284,18 +352,25 @@ def keeps_an_administrator(users: Iterable[User | None], changed: User) -> bool:
     return any(user and user.status is Status.ACTIVE and Role.ADMINISTRATOR in user.roles for user in after)
 
 
+def _enrolled(user: User) -> User:
+    return msgspec.structs.replace(user, reset=user.reset and msgspec.structs.replace(user.reset, enrolled=True))
+
+
 def evolve(user: User | None, event: Event, at: datetime) -> User:
     """Apply what was decided."""
     if isinstance(event, Registered):
         return User(**msgspec.structs.asdict(event), status=Status.ACTIVE, created_at=at)
     assert user is not None
     match event:
-        case PasswordSet() | FactorAdded() | FactorRemoved():
-            return user
-        case Disabled():
-            return msgspec.structs.replace(user, status=Status.DISABLED)
-        case Enabled():
-            return msgspec.structs.replace(user, status=Status.ACTIVE)
+        case PasswordSet():
+            return msgspec.structs.replace(user, password_given_by=event.given_by)
+        case FactorAdded() | FactorRemoved():
+            return _enrolled(user) if isinstance(event, FactorAdded) and event.method in ENROLLING else user
+        case FactorsReset():
+            return msgspec.structs.replace(user, reset=Reset(at, event.by, event.reason))
+        case Disabled() | Enabled():
+            status = Status.ACTIVE if isinstance(event, Enabled) else Status.DISABLED
+            return msgspec.structs.replace(user, status=status)
         case RolesChanged():
             return msgspec.structs.replace(user, roles=event.roles)
         case _:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from kernel.access.actors import Actor, Role
 from kernel.access.assurance import PROVES, Assurance, Method, has_second_factor
 from kernel.access.passwords import hash_password, verify_password
@@ -41,6 +43,7 @@ __all__ = [
     "DEMO_PASSWORD",
     "USER",
     "Opened",
+    "ResetRow",
     "change_password",
     "check_password",
     "create_user",
@@ -57,6 +60,7 @@ __all__ = [
     "note_factor",
     "prove",
     "prove_password",
+    "reset_of",
     "revoke_other_sessions",
     "revoke_session",
     "sessions_of",
@@ -70,6 +74,14 @@ ATTEMPTS_PER_ADDRESS: Final = 1_000
 WINDOW_S: Final = 300
 DEMO_ACCOUNTS_MAX: Final = 50
 DEMO_PASSWORD: Final = "zhecai-demo-2026"  # noqa: S105  printed at the start of every demonstration; no other service has it
+
+
+class ResetRow(msgspec.Struct, frozen=True):
+    """That the second factors were reset, as their owner sees it."""
+
+    at: datetime
+    by: str
+    reason: str
 
 
 class Opened(NamedTuple):
@@ -114,7 +126,7 @@ async def create_user(  # noqa: PLR0913 - each by name
         wrong = Refusal.PASSWORD_WEAK if password_fits(password) else Refusal.PASSWORD_WRONG
         raise Refused(*TEXTS[wrong], reason=wrong.value)
     at = kernel.clock.now()
-    registered = Registered(uuid7(at), login, name, organisation_id, roles)
+    registered = Registered(uuid7(at), login, name, organisation_id, roles, password_given_by=actor.user_id)
     ref, owner = USER.ref(registered.id), ORGANISATION.ref(organisation_id)
 
     def decide(states: States) -> Decided[UUID] | Problem:
@@ -156,7 +168,8 @@ def login_taken() -> Conflict:
 
 async def set_password(kernel: Kernel, actor: Actor, user_id: UUID, password: str, *, origin: str = "local") -> None:
     """Change a password; the journal says that it was changed, not to what. Raises ``Refused``."""
-    at = await _change(kernel, actor, user_id, lambda user: decide_set_password(user, password), origin=origin)
+    by = actor.user_id
+    at = await _change(kernel, actor, user_id, lambda user: decide_set_password(user, password, by), origin=origin)
     await queries.set_password(kernel.db.pool, user_id, hash_password(password), at)
 
 
@@ -285,6 +298,16 @@ async def note_factor(kernel: Kernel, actor: Actor, event: FactorAdded | FactorR
     assert actor.user_id is not None
     await _change(kernel, actor, actor.user_id, lambda user: decide_factor(user, event), origin=origin)
     kernel.sessions.forget(actor.user_id)
+
+
+async def reset_of(kernel: Kernel, user_id: UUID) -> ResetRow | None:
+    """Tell when an account's second factors were reset last, by whom and why; ``None`` when they never were."""
+    user = (await USER.load(kernel.db.pool, [user_id])).get(user_id)
+    reset = user.state.reset if user else None
+    if reset is None:
+        return None
+    by = (await USER.load(kernel.db.pool, [reset.by])).get(reset.by)
+    return ResetRow(reset.at, by.state.name if by else "", reset.reason)
 
 
 async def sessions_of(kernel: Kernel, session: Session) -> list[SessionRow]:

@@ -18,6 +18,8 @@ users: Final = sa.Table(
     sa.Column("roles", JSONB, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("password_given_by", sa.Uuid),
+    sa.Column("reset", JSONB),
     sa.CheckConstraint("version > 0", name="version_positive"),
     sa.CheckConstraint("login = lower(login)", name="login_lower"),
     sa.CheckConstraint("status IN ('active', 'disabled')", name="status_known"),

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from kernel.access.actors import Role
 from kernel.clock import SystemClock
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
@@ -19,6 +20,8 @@ from portal.server import listen, service_up
 from registries.factors.rules import STEP_S, code_at, step_of
 from tests.builders.browser import PHONE, WIDE, Visit, Visitor
 from tests.builders.databases import Databases
+from tests.builders.registries import PASSWORD as OWN_PASSWORD
+from tests.builders.registries import a_user, register
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -68,18 +71,24 @@ async def door(visit: Visit, site: Site) -> Visitor:
     return (await visit(expected=EXPECTED))._replace(url=site.url)
 
 
-async def log_in(visitor: Visitor, login: str) -> Page:
+async def log_in(visitor: Visitor, login: str, password: str = PASSWORD) -> Page:
     page = await visitor.go("/login")
     await page.get_by_label("登录名").fill(login)
-    await page.get_by_label("密码", exact=True).fill(PASSWORD)
+    await page.get_by_label("密码", exact=True).fill(password)
     await page.keyboard.press("Enter")
     return page
 
 
-async def enrol(visitor: Visitor, site: Site, login: str) -> str:
+async def enrol(visitor: Visitor, site: Site, login: str, password: str = PASSWORD) -> str:
     """Log in for the first time and set up one-time codes; give the secret."""
-    page = await log_in(visitor, login)
+    page = await log_in(visitor, login, password)
     await expect(page).to_have_url(re.compile("/account/security"))
+    return await turn_on(visitor, site)
+
+
+async def turn_on(visitor: Visitor, site: Site) -> str:
+    """Set up one-time codes where the page asks for it; give the secret."""
+    page = visitor.page
     card = page.get_by_role("region", name="动态口令")
     await card.get_by_role("button", name="设置").click()
     await expect(card.get_by_role("img", name="含动态口令密钥的二维码")).to_be_visible()
@@ -196,8 +205,7 @@ async def test_a_session_that_ended_is_renewed_without_losing_the_form(visit: Vi
 
 async def test_recovery_codes_are_made_once_and_sessions_are_ended(visit: Visit, door: Visitor, site: Site) -> None:
     await enrol(door, site, "supplier1")
-    page = door.page
-    await page.get_by_role("button", name="生成恢复码").click()
+    page = door.page  # the first second factor brings the codes with it
     codes = page.get_by_role("region", name="恢复码").locator(".codes li")
     await expect(codes).to_have_count(10)
     first = await codes.first.inner_text()
@@ -226,3 +234,44 @@ async def test_setting_up_codes_fits_and_is_accessible(visit: Visit, site: Site,
 
     assert await visitor.overflow() == 0
     assert await visitor.findings() == []
+
+
+async def test_lost_factors_are_reset_by_an_administrator_and_set_up_anew(
+    visit: Visit, door: Visitor, site: Site
+) -> None:
+    organisation_id = await register(site.kernel, 781)
+    await a_user(site.kernel, "reset-admin", organisation_id, Role.ADMINISTRATOR)
+    await a_user(site.kernel, "reset-member", organisation_id)
+    secret = await enrol(door, site, "reset-member", OWN_PASSWORD)
+    page = door.page
+    office = (await visit(expected=EXPECTED))._replace(url=site.url)
+    await enrol(office, site, "reset-admin", OWN_PASSWORD)
+
+    members = await office.go("/organisation/members")
+    row = members.get_by_role("row", name="reset-member")
+    await expect(row.get_by_text("已设置")).to_be_visible()
+    await expect(
+        members.get_by_role("row", name="reset-admin").get_by_role("button", name="重置第二因素")
+    ).to_have_count(0)
+    await row.get_by_role("button", name="重置第二因素").click()
+    dialog = members.get_by_role("dialog", name="重置第二因素：测试员")
+    await dialog.get_by_label("理由").fill("手机遗失，已当面核实")
+    assert await office.findings() == []
+    await dialog.get_by_role("button", name="确认").click()
+    await expect(row.get_by_text("已重置，待本人设置")).to_be_visible()
+
+    await page.reload()  # the session is over
+    await log_in(door, "reset-member", OWN_PASSWORD)
+    await expect(page).to_have_url(re.compile("/account/security"))
+    notice = page.get_by_role("region", name="您的第二因素已被重置")
+    await expect(notice).to_contain_text("原因：手机遗失，已当面核实")
+    assert await door.findings() == []
+    await door.go("/orders")
+    await expect(page).to_have_url(re.compile("/login"))
+
+    await door.go("/account/security?enrol=second-factor")
+    again = await turn_on(door, site)
+    assert again != secret
+    await expect(page.get_by_role("region", name="恢复码").locator(".codes li")).to_have_count(10)
+    await page.get_by_role("button", name="继续").click()
+    await expect(page.get_by_role("button", name="测试员")).to_be_visible()

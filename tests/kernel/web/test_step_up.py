@@ -76,6 +76,19 @@ def test_who_has_no_second_factor_yet_may_set_one_up_and_do_nothing_else(action:
     assert lacking(session, action, SITE, NOON) == (None if account else TWO)
 
 
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("level", Assurance)
+@pytest.mark.parametrize("settings", [SITE, DEMO])
+def test_after_a_reset_a_second_factor_is_set_up_before_anything_else(
+    action: Action, level: Assurance, settings: Settings
+) -> None:
+    """Whatever was shown, a certificate too, and in a demonstration."""
+    known = a_session((Method.PASSWORD, Method.CERTIFICATE))
+    session = msgspec.structs.replace(known, actor=msgspec.structs.replace(known.actor, must_enrol=True), level=level)
+    account = TABLE[action].nature is Nature.ACCOUNT
+    assert lacking(session, action, settings, NOON) == (None if account else TWO)
+
+
 def test_a_real_site_cannot_be_told_that_a_password_is_enough() -> None:
     with pytest.raises(SettingsError) as refused:
         load_settings({"ZHECAI_ASSURANCE": "password"})

@@ -1,5 +1,6 @@
 """Second factors over HTTP, as outside a demonstration, on real engines; the passkey is one in software."""
 
+import asyncio
 from base64 import b32decode
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,12 +11,16 @@ import asyncpg
 import httpx2
 import pytest
 
-from kernel.access.actors import Actor
+from kernel.access.actors import Actor, Role
+from kernel.access.assurance import Assurance
 from kernel.clock import ManualClock
+from kernel.ids import uuid7
 from kernel.runtime import Kernel
 from portal.app import create_app
 from registries.factors import service
 from registries.factors.rules import STEP_S, code_at, step_of
+from registries.members import service as members
+from registries.members.service import By
 from registries.users import service as users
 from tests.builders.authenticator import PRESENT, VERIFIED, Authenticator, decoded, encoded
 from tests.builders.registries import OPERATOR, PASSWORD, a_user, register
@@ -71,6 +76,99 @@ async def show(client: httpx2.AsyncClient, key: Authenticator, path: str, **lies
     return await client.post(path, json={"credential": key.show(options, **lies)})
 
 
+async def lost(kernel: Kernel, person: Actor) -> Actor:
+    """Take the second factors of ``person`` away; give the administrator who did."""
+    assert person.organisation_id
+    assert person.user_id
+    name = f"admin-{uuid7(kernel.clock.now())}"
+    administrator = await a_user(kernel, name, person.organisation_id, Role.ADMINISTRATOR)
+    await members.reset_factors(kernel, By(administrator, "192.0.2.1", kernel.clock.now()), person.user_id, "手机遗失")
+    return administrator
+
+
+async def test_after_a_reset_a_password_leads_to_another_factor_and_nowhere_else(
+    kernel: Kernel, client: httpx2.AsyncClient, person: Actor, owner: asyncpg.Connection
+) -> None:
+    await enrolled(kernel, client)
+    assert (await keyed(client, Authenticator())).status_code == 200
+    codes = (await client.post("/api/account/recovery-codes")).json()["codes"]
+    assert (await client.get("/api/orders")).status_code == 200
+
+    await lost(kernel, person)
+    assert (await client.get("/api/sessions/current")).json() == {"actor": None}
+    for table in ("totp_seeds", "passkeys", "recovery_codes"):
+        assert await owner.fetchval(f"select count(*) from {table}") == 0
+
+    opened = (await client.post("/api/sessions", json=LOGIN)).json()["session"]
+    assert (opened["pending"], opened["enrolling"], opened["methods"]) == (True, True, ["password"])
+    asked = (await client.get("/api/orders")).json()
+    assert (asked["enrol"], asked["methods"]) == (True, [])
+    assert (await client.post("/api/sessions/current/code", json={"code": codes[0]})).status_code == 409
+    told = (await client.get("/api/account/factors")).json()["reset"]
+    assert (told["by"], told["reason"]) == ("测试员", "手机遗失")
+
+    secret = (await client.post("/api/account/totp")).json()["secret"]
+    await client.post("/api/account/totp/confirm", json={"code": code_of(kernel, secret)})
+    assert (await client.get("/api/orders")).status_code == 200
+    assert (await client.get("/api/account/factors")).json()["reset"]["reason"] == "手机遗失"
+
+
+async def test_deleting_what_was_reset_again_leaves_what_was_set_up_since(
+    kernel: Kernel, client: httpx2.AsyncClient, person: Actor
+) -> None:
+    assert person.user_id
+    await enrolled(kernel, client)
+    await lost(kernel, person)
+    wait(kernel, STEP_S)
+    await enrolled(kernel, client)
+    await client.post("/api/account/recovery-codes")
+
+    await service.drop_reset(kernel, person.user_id)
+
+    left = (await client.get("/api/account/factors")).json()
+    assert (left["totp"], left["recovery_left"]) == (True, 10)
+
+
+async def test_a_reset_whose_deleting_was_lost_is_finished_by_asking_again(
+    kernel: Kernel, client: httpx2.AsyncClient, person: Actor, owner: asyncpg.Connection
+) -> None:
+    """The entry is there, the process died before it deleted: who has the phone may set up another factor meanwhile."""
+    assert person.user_id
+    await enrolled(kernel, client)
+    await client.post("/api/account/recovery-codes")
+    administrator = await lost(kernel, person)
+    await owner.execute(
+        "insert into totp_seeds (user_id, seed, last_step, made_at, confirmed_at) values ($1, $2, 0, $3, $3)",
+        person.user_id,
+        b"seed",
+        kernel.clock.now() - timedelta(hours=1),
+    )
+    opened = (await client.post("/api/sessions", json=LOGIN)).json()["session"]
+    assert opened["enrolling"]
+
+    await members.reset_factors(kernel, By(administrator, "192.0.2.1", kernel.clock.now()), person.user_id, "再次重置")
+    assert await owner.fetchval("select count(*) from totp_seeds") == 0
+
+
+@pytest.mark.parametrize("demo", [False, True])
+async def test_a_session_that_is_open_in_another_process_is_over_with_a_reset(
+    make_kernel: Any, tmp_path: Path, *, demo: bool
+) -> None:
+    here: Kernel = await make_kernel(demo=demo, data_dir=tmp_path)
+    there: Kernel = await make_kernel(here.clock, demo=demo, data_dir=tmp_path)
+    person = await a_user(here, "zhang.san", await register(here, 1))
+    assert person.user_id
+    token, _ = await there.sessions.open(person.user_id, origin="x", user_agent="x", level=Assurance.SECOND_FACTOR)
+    assert await there.sessions.actor_of(token) is not None
+
+    await lost(here, person)
+    async with asyncio.timeout(5):  # the clock stands still: only the hint can do it
+        while await there.sessions.actor_of(token) is not None:  # noqa: ASYNC110 - a hint sets no event
+            await asyncio.sleep(0.01)
+    again = await users.log_in(here, login="zhang.san", password=PASSWORD, origin="x", user_agent="x")
+    assert again.session.enrolling
+
+
 CURRENT = "/api/sessions/current/passkey"
 LOGIN_KEY = "/api/sessions/passkey"
 
@@ -93,6 +191,7 @@ async def test_the_first_login_leads_to_one_time_codes_and_nowhere_else(
         "session_id": opened["session"]["session_id"],
         "level": "second-factor",
         "pending": False,
+        "enrolling": False,
         "methods": ["password", "totp"],
         "expires_at": "",
     }
@@ -190,7 +289,8 @@ async def test_the_last_second_factor_stays(kernel: Kernel, client: httpx2.Async
     assert (await client.delete("/api/account/totp")).json()["reason"] == "last-factor"
     assert (await keyed(client, Authenticator())).status_code == 200
     (key,) = (await client.get("/api/account/factors")).json()["passkeys"]
-    assert (await client.delete("/api/account/totp")).json() == {"totp": False, "passkeys": [key], "recovery_left": 0}
+    left = (await client.delete("/api/account/totp")).json()
+    assert left == {"totp": False, "passkeys": [key], "recovery_left": 0, "reset": None}
     path = f"/api/account/passkeys/{key['passkey_id']}"
     assert (await client.delete(path)).json()["reason"] == "last-factor"
     assert (await client.delete("/api/account/totp")).json()["reason"] == "factor-unknown"

@@ -1,15 +1,17 @@
 """The accounts of an organisation over HTTP: who may, what is refused, and that closing one is closing it at once."""
 
 import asyncio
+import json
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx2
 import pytest
 
 from kernel.access.actors import Actor, Role
-from kernel.problems import NotFound, Refused
+from kernel.problems import NotFound, Refused, TooMany
 from kernel.runtime import Kernel
 from portal.app import create_app
 from registries.members import service
@@ -170,3 +172,92 @@ async def test_the_accounts_of_another_organisation_are_not_there(kernel: Kernel
     nobody = Actor(first.user_id, "x", "x", None, "", "", (Role.ADMINISTRATOR,))
     with pytest.raises(NotFound):
         await service.members(kernel, nobody)
+
+
+async def reset(kernel: Kernel, administrator: Actor, user_id: UUID | None, reason: str = "手机遗失") -> None:
+    assert user_id
+    await service.reset_factors(kernel, by(kernel, administrator), user_id, reason)
+
+
+async def test_a_reset_is_in_the_journal_and_in_the_list(
+    kernel: Kernel, owner: asyncpg.Connection, first: Actor
+) -> None:
+    assert first.organisation_id
+    member = await a_user(kernel, "li.si", first.organisation_id)
+    client = await logged_in(kernel, "first")
+    path = f"/api/members/{member.user_id}/factor-reset"
+
+    assert (await send(client, "POST", path, {"reason": " "})).status_code == 422
+    answers = [await send(client, "POST", path, {"reason": "手机遗失"}) for _ in range(2)]  # with one key
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+    listed = {one["login"]: one["must_enrol"] for one in (await client.get("/api/members")).json()["items"]}
+    assert listed == {"first": False, "li.si": True}
+    rows = await owner.fetch("select actor, body from journal where kind = 'user.factors_reset'")
+    assert [(row["actor"], json.loads(row["body"])["reason"]) for row in rows] == [(first.journal, "手机遗失")]
+
+
+async def test_nobody_resets_the_own_factors_or_a_strangers(kernel: Kernel, first: Actor) -> None:
+    stranger = await a_user(kernel, "stranger", await register(kernel, 2))
+    with pytest.raises(Refused) as own:
+        await reset(kernel, first, first.user_id)
+    assert own.value.members["reason"] == "own-factors"
+    with pytest.raises(NotFound):
+        await reset(kernel, first, stranger.user_id)
+
+
+async def test_who_gives_a_password_does_not_reset_the_factors_and_the_other_way_round(
+    kernel: Kernel, first: Actor
+) -> None:
+    assert first.organisation_id
+    second = await a_user(kernel, "second", first.organisation_id, Role.ADMINISTRATOR)
+    member = await a_user(kernel, "li.si", first.organisation_id)
+    assert member.user_id
+    await service.set_password(kernel, by(kernel, first), member.user_id, NEW)
+    with pytest.raises(Refused) as given:
+        await reset(kernel, first, member.user_id)
+    await reset(kernel, second, member.user_id)
+    with pytest.raises(Refused) as taken:
+        await service.set_password(kernel, by(kernel, second), member.user_id, "another tractor eight")
+    assert given.value.members["reason"] == taken.value.members["reason"] == "same-hand"
+    assert (await logged_in(kernel, "li.si", NEW)) is not None
+
+
+async def test_an_account_that_an_administrator_opened_is_reset_by_another(kernel: Kernel, first: Actor) -> None:
+    second = await a_user(kernel, "second", first.organisation_id, Role.ADMINISTRATOR)  # type: ignore[arg-type]
+    client = await logged_in(kernel, "first")
+    opened = UUID((await send(client, "POST", "/api/members", MEMBER)).json()["user_id"])
+    with pytest.raises(Refused) as refused:
+        await reset(kernel, first, opened)
+    assert refused.value.members["reason"] == "same-hand"
+    await reset(kernel, second, opened)
+
+
+async def test_one_colleagues_factors_are_reset_so_often_and_no_more(kernel: Kernel, first: Actor) -> None:
+    assert first.organisation_id
+    one, other = [await a_user(kernel, login, first.organisation_id) for login in ("li.si", "wang.wu")]
+    for _ in range(service.RESETS_OF_ONE_MAX):
+        await reset(kernel, first, one.user_id)
+    with pytest.raises(TooMany):
+        await reset(kernel, first, one.user_id)
+    await reset(kernel, first, other.user_id)
+
+
+async def test_a_stranger_does_not_use_up_a_colleagues_resets(kernel: Kernel, first: Actor) -> None:
+    assert first.organisation_id
+    stranger = await a_user(kernel, "stranger", await register(kernel, 2), Role.ADMINISTRATOR)
+    member = await a_user(kernel, "li.si", first.organisation_id)
+    for _ in range(service.RESETS_OF_ONE_MAX):
+        with pytest.raises(NotFound):
+            await reset(kernel, stranger, member.user_id)
+    await reset(kernel, first, member.user_id)
+
+
+async def test_one_administrator_resets_so_often_and_no_more(kernel: Kernel, first: Actor) -> None:
+    assert first.organisation_id
+    members = [await a_user(kernel, f"member{number}", first.organisation_id) for number in range(5)]
+    for number in range(service.RESETS_BY_ONE_MAX):
+        await reset(kernel, first, members[number % 5].user_id)
+    last = await a_user(kernel, "last", first.organisation_id)
+    with pytest.raises(TooMany):
+        await reset(kernel, first, last.user_id)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from kernel.access.actors import Role
+from kernel.access.assurance import Method
 from kernel.access.duties import one_side
 from registries.organisations.lifecycle import Kind
 from registries.organisations.lifecycle import Status as Stage
@@ -14,14 +15,20 @@ from registries.users.rules import (
     TEXTS,
     Disabled,
     Enabled,
+    FactorAdded,
+    FactorRemoved,
+    FactorsReset,
     PasswordSet,
     Refusal,
     Registered,
+    Reset,
     RolesChanged,
     Status,
+    User,
     decide_disable,
     decide_enable,
     decide_register,
+    decide_reset,
     decide_roles,
     decide_set_password,
     evolve,
@@ -133,6 +140,53 @@ def test_decisions_about_an_account() -> None:
     assert decide_enable(disabled, reason="x") == Enabled("x")
     assert decide_enable(user, reason="x") is Refusal.NOTHING_CHANGES
     assert decide_enable(None, reason="x") is Refusal.UNKNOWN
+
+
+ONE, OTHER = UUID(int=71), UUID(int=72)
+
+
+def a_user(**changes: object) -> User:
+    return msgspec.structs.replace(evolve(None, REGISTERED, AT), **changes)
+
+
+def test_an_administrator_resets_a_colleagues_factors_and_nobody_the_own() -> None:
+    assert decide_reset(a_user(), by=ONE, reason="手机遗失") == FactorsReset(ONE, "手机遗失")
+    assert decide_reset(a_user(), by=REGISTERED.id, reason="x") is Refusal.OWN_FACTORS
+    assert decide_reset(None, by=ONE, reason="x") is Refusal.UNKNOWN
+
+
+def test_one_hand_does_not_both_give_the_password_and_reset_the_factors() -> None:
+    password = "x" * PASSWORD_LENGTH_MIN
+    given = evolve(a_user(), PasswordSet(ONE), AT)
+    assert decide_reset(given, by=ONE, reason="x") is Refusal.SAME_HAND
+    assert decide_reset(given, by=OTHER, reason="x") == FactorsReset(OTHER, "x")
+    assert decide_reset(a_user(password_given_by=ONE), by=ONE, reason="x") is Refusal.SAME_HAND
+
+    reset = evolve(a_user(), FactorsReset(ONE, "x"), AT)
+    assert decide_set_password(reset, password, ONE) is Refusal.SAME_HAND
+    assert decide_set_password(reset, password, OTHER) == PasswordSet(OTHER)
+    assert decide_set_password(reset, password) == decide_set_password(reset, password, reset.id) == PasswordSet(None)
+
+
+def test_a_password_of_ones_own_is_given_by_nobody() -> None:
+    given = evolve(a_user(), PasswordSet(ONE), AT)
+    own = evolve(given, PasswordSet(), AT)
+    assert (given.password_given_by, own.password_given_by) == (ONE, None)
+    assert decide_reset(own, by=ONE, reason="x") == FactorsReset(ONE, "x")
+
+
+@pytest.mark.parametrize("method", Method)
+def test_a_reset_lasts_until_a_second_factor_is_set_up(method: Method) -> None:
+    reset = evolve(a_user(), FactorsReset(ONE, "手机遗失"), AT)
+    assert (reset.reset, reset.reset_by) == (Reset(AT, ONE, "手机遗失"), ONE)
+    assert evolve(reset, FactorRemoved(method, ""), AT) == reset
+
+    after = evolve(reset, FactorAdded(method, ""), AT)
+    assert (after.reset_by is None) == (method in {Method.TOTP, Method.PASSKEY})
+    assert after.reset is not None
+    assert evolve(a_user(), FactorAdded(method, ""), AT) == a_user()
+    again = evolve(after, FactorsReset(OTHER, "又遗失"), AT)
+    assert again.reset_by == OTHER
 
 
 def test_no_event_holds_a_password_or_its_hash() -> None:

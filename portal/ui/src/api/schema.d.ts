@@ -793,6 +793,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/members/{user_id}/factor-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reset the second factors of a colleague who has lost them */
+        post: operations["reset_factors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/regions": {
         parameters: {
             query?: never;
@@ -1945,7 +1962,7 @@ export interface components {
          * @description What can be done, as ``noun.verb``.
          * @enum {unknown}
          */
-        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
+        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -2398,7 +2415,7 @@ export interface components {
          * @description What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest.
          * @enum {unknown}
          */
-        Condition: "admitted" | "budget-holder" | "document-party" | "host" | "named-signer" | "offered" | "overseen" | "party" | "published-or-own" | "step-of-side";
+        Condition: "admitted" | "budget-holder" | "document-party" | "host" | "named-signer" | "offered" | "overseen" | "party" | "published-or-own" | "second-hand" | "step-of-side";
         /**
          * ConditionOut
          * @description What a condition means, and the function that decides it.
@@ -2548,6 +2565,7 @@ export interface components {
             totp: boolean;
             passkeys: components["schemas"]["PasskeyRow"][];
             recovery_left: number;
+            reset: components["schemas"]["ResetRow"] | null;
         };
         /**
          * FaultIn
@@ -2924,6 +2942,8 @@ export interface components {
             roles: components["schemas"]["Role"][];
             status: components["schemas"]["registries.users.rules.Status"];
             created_at: string;
+            second_factor: boolean;
+            must_enrol: boolean;
         };
         /**
          * MemberDone
@@ -3791,6 +3811,22 @@ export interface components {
             suspended_until: string | null;
         };
         /**
+         * ResetIn
+         * @description Why a colleague's second factors are reset; the colleague is told.
+         */
+        ResetIn: {
+            reason: string;
+        };
+        /**
+         * ResetRow
+         * @description That the second factors were reset, as their owner sees it.
+         */
+        ResetRow: {
+            at: string;
+            by: string;
+            reason: string;
+        };
+        /**
          * ReviewIn
          * @description What a review comes to; ``revision`` is that of the registration which was looked at.
          *
@@ -4009,13 +4045,14 @@ export interface components {
          * StateOut
          * @description What a session has shown; ``pending`` until it has shown enough to be of use.
          *
-         *     ``methods`` are the account's ways to show more. A pending session without any must first set one up.
+         *     ``methods`` are the account's ways to show more. One that is ``enrolling`` must first set one up.
          */
         StateOut: {
             /** Format: uuid */
             session_id: string;
             level: components["schemas"]["Assurance"];
             pending: boolean;
+            enrolling: boolean;
             methods: components["schemas"]["Method"][];
             expires_at: string;
         };
@@ -8251,6 +8288,115 @@ export interface operations {
             };
             /** @description invalid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    reset_factors: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetIn"];
+            };
+        };
+        responses: {
+            /** @description Reset the second factors of a colleague who has lost them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberDone"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

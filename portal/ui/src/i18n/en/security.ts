@@ -1,6 +1,10 @@
 export default {
   enrolLead: "To protect your account, set up at least one second factor: one-time codes or a passkey. Then you can go on.",
-  enrolled: "Done, you can go on. Do make recovery codes as well, and keep them safe.",
+  enrolled: "All set, you can go on. Print the recovery codes below, or write them down, and keep them safe.",
+  resetTitle: "Your second factors were reset",
+  resetLead: "{at}: {by}, an administrator of your organisation, reset your second factors. The one-time codes, passkeys and recovery codes that you had are void, and every session has ended.",
+  resetReason: "Reason: {reason}",
+  resetWrong: "If you did not ask for this, change your password at once and tell another administrator or the supervising department.",
   goOn: "Go on",
   on: "On",
   off: "Not set up",
