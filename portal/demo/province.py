@@ -34,6 +34,7 @@ from catalog.offers import service as offers
 from catalog.pictures import service as pictures
 from catalog.products import service as products
 from catalog.products.rules import Details
+from kernel.access.actors import SUPPLIERS as SUPPLYING
 from kernel.access.actors import Role, system_actor
 from kernel.clock import BEIJING
 from kernel.money import Fen, parse_yuan, scaled
@@ -167,7 +168,7 @@ async def _register(kernel: Kernel, body: Body) -> UUID:
         name=body.person,
         password=PASSWORD,
         organisation_id=organisation_id,
-        roles=ROLES_OF[body.kind][:1],
+        roles=SUPPLYING if body.kind is Kind.SUPPLIER else ROLES_OF[body.kind][:1],
     )
     return organisation_id
 

@@ -184,6 +184,7 @@ async def _enter(kernel: Kernel, actor: Actor, entry: _Entry) -> UserCertificate
 
     refs: list[StreamRef[Any, Any]] = [ref, user, owner, *([old] if old else [])]
     made_id = await kernel.committer.submit(Command(refs, decide, actor.journal, origin, at, key, UUID))
+    kernel.sessions.forget(actor.user_id)  # it can be proved with from now on
     return await get(kernel, actor, made_id)
 
 
@@ -201,6 +202,7 @@ async def revoke(
         return Decided(certificate_id, [Happened(ref, decision)])
 
     await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, UUID))
+    kernel.sessions.forget(user_id)  # and no longer
     return await get(kernel, actor, certificate_id)
 
 

@@ -7,25 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from crypto.certificates import keyfiles
 from crypto.certificates.names import Subject
 from crypto.certificates.profiles import Profile
 from portal.demo import province
-from tests.builders.browser import PHONE, Service, Visit
+from tests.builders.browser import PHONE, Service, Visit, enrol_certificate
 from tests.builders.certificates import a_key, spki_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def _enrol(page: Page) -> None:
-    await page.get_by_role("button", name="办理证书").click()
-    dialog = page.get_by_role("dialog", name="办理证书")
-    await expect(dialog).to_contain_text("不可导出")
-    await dialog.get_by_role("button", name="生成私钥并办理").click()
-    await expect(dialog).to_be_hidden()
-    await expect(page.get_by_role("table")).to_contain_text("在本浏览器")
 
 
 async def test_enrol_log_out_and_log_in_with_the_certificate(visit: Visit, tmp_path: Path) -> None:
@@ -33,7 +24,7 @@ async def test_enrol_log_out_and_log_in_with_the_certificate(visit: Visit, tmp_p
     page = await supplier.go("/certificates")
     await expect(page.get_by_role("heading", name="数字证书")).to_be_visible()
     assert await supplier.findings() == []
-    await _enrol(page)
+    await enrol_certificate(page)
     assert await supplier.findings() == []
     assert await supplier.overflow() <= 0
     extractable = await page.evaluate(
@@ -74,7 +65,7 @@ async def test_enrol_log_out_and_log_in_with_the_certificate(visit: Visit, tmp_p
 async def test_a_certificate_is_renewed_and_revoked(visit: Visit) -> None:
     supplier = await visit("supplier4")
     page = await supplier.go("/certificates")
-    await _enrol(page)
+    await enrol_certificate(page)
 
     await page.get_by_role("button", name="更新").click()
     dialog = page.get_by_role("dialog", name="更新证书")

@@ -74,3 +74,13 @@ def note(visitor: Visitor, message: ConsoleMessage) -> None:
 
 
 Visit = Callable[..., Awaitable[Visitor]]
+
+
+async def enrol_certificate(page: Page) -> None:
+    """Get a certificate on its page; the key stays in this browser."""
+    await page.get_by_role("button", name="办理证书").click()
+    dialog = page.get_by_role("dialog", name="办理证书")
+    await expect(dialog).to_contain_text("不可导出")
+    await dialog.get_by_role("button", name="生成私钥并办理").click()
+    await expect(dialog).to_be_hidden()
+    await expect(page.get_by_role("table")).to_contain_text("在本浏览器")

@@ -1,17 +1,33 @@
 """An auction that was awarded, and people of both parties with certificates who sign its record over HTTP."""
 
+import asyncio
 import base64
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx2
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from crypto import signatures
+from crypto.certificates.certificate import read_certificates
+from crypto.certificates.validation import Trust
+from crypto.documents.checking import Believed
+from crypto.timestamps.trust import StampTrust
 from kernel.access.actors import Actor, Role
 from kernel.commit.command import Command, Decided, Happened, States
 from kernel.runtime import Kernel
+from kernel.timestamps.app import create_authority_app
+from kernel.timestamps.client import StampClient
+from kernel.timestamps.register import Register
+from kernel.timestamps.rightness import Rightness
+from kernel.vault.identities import Service, identities_of
 from market.auctions import service as auctions
 from market.signings.lifecycle import Asked, Signer, Turns
 from market.signings.rules import signing_id
@@ -21,9 +37,47 @@ from tests.builders.certificates import a_key
 from tests.builders.enrolled import Person
 from tests.builders.market_auctions import World, a_world
 from tests.builders.registries import a_credit_code, a_user
+from tests.builders.stamps import AStampingHouse
 
 ROLES = {"handler": Role.PURCHASER, "approver": Role.APPROVER, "signatory": Role.SIGNATORY}
 PURCHASER, WINNER = UUID(int=1), UUID(int=2)
+_TSA = "http://tsa.test/"
+
+
+def tsa_settings(house: AStampingHouse, folder: Path) -> dict[str, Any]:
+    """Settings of a site that believes the house about time; see :func:`stamping`."""
+    trust = folder / "time.pem"
+    trust.write_bytes(house.root.certificate.public_bytes(Encoding.PEM))
+    return {"tsa_url": (_TSA,), "tsa_trust": trust}
+
+
+@asynccontextmanager
+async def stamping(kernel: Kernel, house: AStampingHouse) -> AsyncIterator[Kernel]:
+    """Give the site trial authorities for certificates, a seal, and the house's time stamp authority."""
+    clock = kernel.clock
+    await kernel.trust.create_trial()
+    identities_of(kernel.settings).make_trial(
+        clock.now() - timedelta(days=1), name="测试", hosts=("localhost",), services=(Service.SEAL,)
+    )
+    rightness = Rightness(clock)
+    register = Register(kernel.settings.data_dir / "tsa" / "issued.jsonl", house.authority, rightness.now)
+    register.open()
+    working = asyncio.create_task(register.work())
+    transport = httpx2.ASGITransport(app=create_authority_app(register, rightness, clock))
+    async with httpx2.AsyncClient(mounts={"all://": None, "http://tsa.test": transport}) as http:
+        yield dataclasses.replace(kernel, stamps=StampClient([_TSA], house.trust, http, clock, timeout_s=2.0))
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    register.close()
+
+
+def believed(kernel: Kernel) -> Believed:
+    """Whom a reader believes: the site's authority about people, the seal's, and the time stamp authority."""
+    trust = kernel.trust.trust()
+    seal_root = read_certificates(identities_of(kernel.settings).trial_root.read_bytes())
+    assert kernel.settings.tsa_trust
+    times = StampTrust(x509.load_pem_x509_certificates(kernel.settings.tsa_trust.read_bytes()))
+    return Believed(Trust((*trust.roots, *seal_root), trust.intermediates), times)
 
 
 def a_signer(number: int, **changes: Any) -> Signer:

@@ -77,13 +77,15 @@ async def register(kernel: Kernel, number: int, kind: Kind = Kind.SUPPLIER, regi
     )
 
 
-async def a_user(kernel: Kernel, login: str, organisation_id: UUID, role: Role = Role.SUPPLIER) -> Actor:
+async def a_user(
+    kernel: Kernel, login: str, organisation_id: UUID, role: Role = Role.SUPPLIER, name: str = "测试员"
+) -> Actor:
     """Open an account with ``PASSWORD`` and return its actor."""
     id_ = await users.create_user(
         kernel,
         OPERATOR,
         login=login,
-        name="测试员",
+        name=name,
         password=PASSWORD,
         organisation_id=organisation_id,
         roles=(role,),

@@ -130,6 +130,19 @@ const routes: RouteRecordRaw[] = [
     props: true,
   },
   {
+    path: "/signings",
+    name: "signings",
+    component: () => import("./pages/signings/SigningsPage.vue"),
+    meta: { title: "signings", parent: "home", roles: [...PARTIES, ...OVERSEERS] },
+  },
+  {
+    path: "/signings/:id",
+    name: "signing",
+    component: () => import("./pages/signings/SigningPage.vue"),
+    meta: { title: "signing", parent: "signings", roles: [...PARTIES, ...OVERSEERS] },
+    props: true,
+  },
+  {
     path: "/certificates",
     name: "certificates",
     component: () => import("./pages/certificates/CertificatesPage.vue"),

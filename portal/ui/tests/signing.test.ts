@@ -4,8 +4,9 @@ import { test } from "node:test";
 
 import { TAG, decode, DerError, ecdsaSignature, encode, inside, integer, isOid, oid, text } from "../src/signing/der.ts";
 import { Pkcs12Error, openPkcs12 } from "../src/signing/pkcs12.ts";
+import { checkPrepared, ForgedError, MovedOnError } from "../src/signing/prepared.ts";
 import { P256, requestFor } from "../src/signing/request.ts";
-import { bound, fromBase64, toBase64 } from "../src/signing/signer.ts";
+import { bound, fromBase64, sha256Hex, toBase64 } from "../src/signing/signer.ts";
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -86,4 +87,53 @@ test("what is no PKCS#12 file is said to be none", async () => {
   for (const wrong of [new Uint8Array(0), Uint8Array.of(1, 2, 3), new Uint8Array(65_537)]) {
     await assert.rejects(openPkcs12(wrong, "x"), (error: Pkcs12Error) => error.why === "form");
   }
+});
+
+const attribute = (type: string, value: Uint8Array) => encode(TAG.sequence, oid(type), encode(TAG.set, value));
+
+/** A file of 100 bytes, and what a service prepares to have it signed: 60 bytes more, 20 of them a hole. */
+async function prepared() {
+  const file = crypto.getRandomValues(new Uint8Array(100));
+  const tail = crypto.getRandomValues(new Uint8Array(60));
+  const covered = Uint8Array.from([...file, ...tail.subarray(0, 30), ...tail.subarray(50)]);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", covered));
+  const type = attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1"));
+  const attributes = encode(TAG.set, type, attribute("1.2.840.113549.1.9.4", encode(TAG.octets, digest)));
+  const before = await sha256Hex(file);
+  return { file, given: { to_sign: toBase64(attributes), before, tail: toBase64(tail), hole_start: 130, hole_end: 150 } };
+}
+
+test("what was prepared is signed when it is over the file that was read", async () => {
+  const { file, given } = await prepared();
+  await checkPrepared(file, given);
+});
+
+test("what was prepared of another file is not signed", async () => {
+  const { file, given } = await prepared();
+  const changed = file.map((byte, at) => (at === 50 ? byte ^ 1 : byte));
+  await assert.rejects(checkPrepared(changed, given), MovedOnError);
+  const claimed = { ...given, before: await sha256Hex(changed) };
+  await assert.rejects(checkPrepared(changed, claimed), ForgedError);
+});
+
+test("a hole that leaves out what was read, or ends where it should not, is refused", async () => {
+  const { file, given } = await prepared();
+  for (const changed of [{ hole_start: 99 }, { hole_end: 129 }, { hole_end: 161 }, { hole_end: 151 }, { tail: toBase64(new Uint8Array(60)) }]) {
+    await assert.rejects(checkPrepared(file, { ...given, ...changed }), ForgedError);
+  }
+});
+
+test("a hole that begins inside the file is refused even when the digest fits", async () => {
+  const { file, given } = await prepared();
+  const whole = Uint8Array.from([...file, ...fromBase64(given.tail)]);
+  const covered = Uint8Array.from([...whole.subarray(0, 99), ...whole.subarray(150)]);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", covered));
+  const to_sign = toBase64(encode(TAG.set, attribute("1.2.840.113549.1.9.4", encode(TAG.octets, digest))));
+  await assert.rejects(checkPrepared(file, { ...given, hole_start: 99, to_sign }), /hole/);
+});
+
+test("attributes without a digest are refused", async () => {
+  const { file, given } = await prepared();
+  const to_sign = toBase64(encode(TAG.set, attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1"))));
+  await assert.rejects(checkPrepared(file, { ...given, to_sign }), DerError);
 });

@@ -11,42 +11,26 @@ from typing import Final
 import httpx2
 import pytest
 from asn1crypto import cms
-from cryptography import x509
 
-from crypto.certificates.certificate import read_certificates
-from crypto.certificates.validation import Trust
-from crypto.documents.checking import Believed, Found, check
+from crypto.documents.checking import Found, check
 from crypto.errors import NotVerifiedError
-from crypto.timestamps.trust import StampTrust
 from kernel.access.actors import Role
 from kernel.clock import ManualClock
 from kernel.journal.verify import Difference, verify_kind
-from kernel.vault.identities import identities_of
 from market.auctions import service as auctions
 from market.signings.service import SIGNING
 from market.signings.worker import run_due
 from registries.organisations.rules import Kind
 from tests.builders.enrolled import Person
-from tests.builders.market_signings import ROLES, Table
+from tests.builders.market_signings import ROLES, Table, believed
 from tests.builders.registries import a_user, register
 from tests.conformance.test_documents import pdfsig
 
 ELSEWHERE: Final = "330800"
 
 
-def believed(table: Table) -> Believed:
-    """Whom a reader believes: the site's authority about people, the seal's, and the time stamp authority."""
-    kernel = table.kernel
-    identities = identities_of(kernel.settings)
-    trust = kernel.trust.trust()
-    seal_root = read_certificates(identities.trial_root.read_bytes())
-    assert kernel.settings.tsa_trust
-    times = StampTrust(x509.load_pem_x509_certificates(kernel.settings.tsa_trust.read_bytes()))
-    return Believed(Trust((*trust.roots, *seal_root), trust.intermediates), times)
-
-
 async def checked(table: Table, pdf: bytes) -> tuple[Found, ...]:
-    return await asyncio.to_thread(check, pdf, believed(table), at=table.kernel.clock.now())
+    return await asyncio.to_thread(check, pdf, believed(table.kernel), at=table.kernel.clock.now())
 
 
 def reason(answer: httpx2.Response) -> tuple[int, str]:

@@ -141,6 +141,19 @@ async def test_a_revoked_certificate_is_on_the_list_within_seconds(trusting: Ker
     assert _reason(await person.post(path, {"reason": " "})) in ((409, "certificate-revoked"), (409, "reason-wrong"))
 
 
+async def test_whoever_has_just_got_a_certificate_can_prove_with_it_and_after_its_end_no_more(person: Person) -> None:
+    async def methods() -> list[str]:
+        current = (await person.client.get("/api/sessions/current")).json()
+        found: list[str] = current["session"]["methods"]
+        return found
+
+    assert "certificate" not in await methods()
+    await person.enrol()
+    assert "certificate" in await methods()
+    await person.post(f"/api/certificates/{person.id}/revocation", {"reason": "电脑丢失"})
+    assert "certificate" not in await methods()
+
+
 async def test_a_stranger_sees_and_revokes_nothing(
     trusting: Kernel, person: Person, browsers: list[httpx2.AsyncClient]
 ) -> None:

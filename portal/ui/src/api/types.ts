@@ -45,3 +45,7 @@ export type OrderStep = OrderDetail["steps"][number];
 export type Preview = Answer<"/api/orders/preview", "post">;
 export type PlacedOrders = Answer<"/api/orders", "post">;
 export type AuctionRow = ItemOf<Answer<"/api/auctions", "get">>;
+export type SigningRow = ItemOf<Answer<"/api/signings", "get">>;
+export type SigningDetail = Answer<"/api/signings/{signing_id}", "get">;
+export type SigningStage = SigningDetail["stage"];
+export type Candidate = ItemOf<Answer<"/api/auctions/{auction_id}/signatories", "get">>;

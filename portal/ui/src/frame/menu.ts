@@ -3,11 +3,11 @@ import type { Role } from "../state/session.ts";
 
 export const MENUS: Readonly<Record<Role, readonly string[]>> = {
   public: ["home", "catalogue", "agreements", "auctions", "organisations"],
-  purchaser: ["home", "catalogue", "auctions", "orders", "budget", "agreements"],
-  approver: ["home", "orders", "budget", "auctions", "catalogue", "agreements"],
+  purchaser: ["home", "catalogue", "auctions", "orders", "signings", "budget", "agreements"],
+  approver: ["home", "orders", "signings", "budget", "auctions", "catalogue", "agreements"],
   agency: ["home", "catalogue", "auctions", "agreements"],
-  supplier: ["home", "auctions", "orders", "offers", "catalogue", "agreements"],
-  signatory: ["home", "auctions", "orders", "offers", "catalogue", "agreements"],
+  supplier: ["home", "auctions", "orders", "signings", "offers", "catalogue", "agreements"],
+  signatory: ["home", "signings", "auctions", "orders", "offers", "catalogue", "agreements"],
   expert: ["home", "auctions", "catalogue", "agreements"],
   supervisor: ["home", "registrations", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],
   auditor: ["home", "log", "auctions", "orders", "budget", "catalogue", "agreements", "access-table"],

@@ -37,7 +37,7 @@ function put(problem: Problem): Promise<boolean> {
 async function ask(problem: Problem): Promise<boolean> {
   if (problem.status === 401 && !session.actor.value) return false;
   if (problem.enrol === true) {
-    await router.push({ name: "security", query: { enrol: String(problem.level) } });
+    await router.push(problem.level === "certificate" ? { name: "certificates" } : { name: "security", query: { enrol: String(problem.level) } });
     return false;
   }
   asking ??= put(problem);

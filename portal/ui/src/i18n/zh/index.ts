@@ -15,6 +15,7 @@ import orders from "./orders.ts";
 import pictures from "./pictures.ts";
 import registration from "./registration.ts";
 import security from "./security.ts";
+import signings from "./signings.ts";
 
 export default {
   account,
@@ -34,4 +35,5 @@ export default {
   pictures,
   registration,
   security,
+  signings,
 };
