@@ -41,6 +41,8 @@ from market.limits import service as limits
 from market.limits.service import SPENDING
 from market.orders import api as orders
 from market.orders.service import ORDER
+from market.oversight import api as oversight
+from market.oversight.service import OVERSIGHT
 from market.records import api as records
 from market.signings import api as signings
 from market.signings import worker as signing_worker
@@ -84,6 +86,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *offers.ROUTES,
     *orders.ROUTES,
     *auctions.ROUTES,
+    *oversight.ROUTES,
     *records.ROUTES,
     *signings.ROUTES,
     *standing.ROUTES,
@@ -109,6 +112,7 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
     SPENDING,
     ORDER,
     AUCTION,
+    OVERSIGHT,
     SIGNING,
 )
 """Every kind of stream, in the order in which ``zhecai verify`` checks them."""
@@ -127,6 +131,7 @@ STATE_TABLES: Final[dict[str, str]] = {
     "spending": "spendings",
     "order": "orders",
     "auction": "auction_standings",
+    "oversight": "oversight_visits",
     "signing": "signings",
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""

@@ -59,6 +59,8 @@ class Action(StrEnum):
     AUCTION_HOST = "auction.host"
     AUCTION_AWARD = "auction.award"
     AUCTION_OFFER = "auction.offer"
+    AUCTION_OVERSEE = "auction.oversee"
+    OVERSIGHT_READ = "oversight.read"
     SIGNING_ASK = "signing.ask"
     SIGNING_READ = "signing.read"
     SIGNING_SIGN = "signing.sign"
@@ -149,8 +151,8 @@ CONDITIONS: Final[dict[Condition, Meaning]] = {
         "market.auctions.queries.visible_to",
     ),
     Condition.OVERSEEN: Meaning(
-        "已发布的竞价；本辖区的竞价可见全部报价，定标前不见供应商名称",
-        "auctions that were published; in the own region every price, without names before the award",
+        "已发布的竞价；登记事由后可见本辖区竞价的全部报价，定标前不见供应商名称",
+        "auctions that were published; in the own region, having said why, every price, without names before the award",
         "market.auctions.rules.oversees",
     ),
     Condition.PARTY: Meaning(
@@ -353,6 +355,12 @@ TABLE: Final[dict[Action, Rule]] = {
     ),
     Action.AUCTION_OFFER: Rule(
         ("竞价报价", "Offer in auctions"), Nature.BUSINESS_ACT, _to((Role.SUPPLIER,), _own, Condition.ADMITTED), _TWO
+    ),
+    Action.AUCTION_OVERSEE: Rule(
+        ("监督查看竞价大厅", "Oversee running halls"), Nature.OVERSIGHT, _to(OVERSEERS, _region), _TWO
+    ),
+    Action.OVERSIGHT_READ: Rule(
+        ("查看监督查看记录", "Read who has overseen halls"), Nature.OVERSIGHT, _to((Role.AUDITOR,), _region)
     ),
     Action.SIGNING_ASK: Rule(
         ("发起与撤回文件签署", "Ask for signatures, and withdraw that"),

@@ -23,7 +23,7 @@ from kernel.access.actors import Actor
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome
 from kernel.journal.streams import Recorded
-from kernel.live.audience import HOST, PUBLIC, SUPERVISOR, Audience
+from kernel.live.audience import HOST, Audience
 from kernel.live.audience import Standing as Kind
 from kernel.live.hall import Hall
 from kernel.live.serve import Entrance, hall_route
@@ -55,8 +55,9 @@ from market.auctions.lifecycle import (
     evolve,
     evolve_offers,
 )
-from market.auctions.rules import Accepted, discloses_best, discloses_ranks, oversees, repeated
+from market.auctions.rules import Accepted, discloses_best, discloses_ranks, repeated
 from market.auctions.service import AUCTION, Bidder, You, auction_of, bidder_of, offer_command, you_of
+from market.oversight.service import audience_at
 
 DELTA_OFFERS_MAX: Final = 20
 SNAPSHOT_OFFERS_MAX: Final = 200
@@ -390,13 +391,11 @@ def _encoded(value: T) -> T:
     return cast("T", msgspec.Raw(_encode(value)))
 
 
-def audience_of(auction: Auction, actor: Actor, bidder: Bidder | None) -> Audience:
-    """Tell as what somebody watches: as the host, an admitted bidder, a supervisor of the region, or the public."""
+def part_in(auction: Auction, actor: Actor, bidder: Bidder | None) -> Audience | None:
+    """Tell as which of its parties somebody watches: as the host or an admitted bidder; ``None`` for all others."""
     if actor.organisation_id is not None and actor.organisation_id == auction.purchaser_id:
         return HOST
-    if bidder is not None and bidder.supplier_id in auction.admitted:
-        return Audience(Kind.BIDDER, bidder.supplier_id)
-    return SUPERVISOR if oversees(actor, auction) else PUBLIC
+    return Audience(Kind.BIDDER, bidder.supplier_id) if bidder and bidder.supplier_id in auction.admitted else None
 
 
 class HallSession:
@@ -484,7 +483,8 @@ async def _admit(kernel: Kernel, actor: Actor, origin: str, websocket: WebSocket
         raise NotFound("没有这场竞价。", "There is no such auction.") from None
     auction = await auction_of(kernel, actor, auction_id)
     bidder = bidder_of(actor)
-    audience = audience_of(auction, actor, bidder)
+    visit_id = websocket.query_params.get("visit")
+    audience = part_in(auction, actor, bidder) or await audience_at(kernel, actor, auction_id, auction, visit_id)
 
     def converse(hall: Hall) -> LiveSession:
         view = hall.view

@@ -349,3 +349,36 @@ async def test_a_stranger_does_not_find_a_draft(visit: Visit, auctions: dict[str
     visitor = await visit("purchaser2", expected=("404",))
     page = await visitor.go(f"/auctions/{auctions['draft']}")
     await expect(page.get_by_text("没有找到")).to_be_visible()
+
+
+async def test_a_supervisor_says_why_before_every_price_is_shown_and_an_auditor_reads_it(
+    visit: Visit, office: Office
+) -> None:
+    auction_id = office.announce(visibility="rank")
+    await _live(office, auction_id)
+    office.offer("supplier1", auction_id, 251_500)
+    supervisor = await visit("supervisor")
+    page = await supervisor.go(f"/auctions/{auction_id}")
+    card = page.get_by_role("region", name="监督查看")
+    await expect(card).to_be_visible()
+    await expect(page.get_by_text("251,500.00")).to_have_count(0)
+    await card.get_by_text("投诉举报核查").click()
+    await card.get_by_role("button", name="登记并查看").click()
+    await expect(card.get_by_text("请填写")).to_be_visible()
+    assert await supervisor.findings() == []
+    await card.get_by_label("说明").fill("第12号投诉")
+    await card.get_by_role("button", name="登记并查看").click()
+    await expect(page.get_by_role("heading", name="监督视图")).to_be_visible()
+    await expect(page.get_by_text("251,500.00").first).to_be_visible()
+    await page.reload()  # still the same visit
+    await expect(page.get_by_role("heading", name="监督视图")).to_be_visible()
+
+    auditor = await visit("auditor")
+    log = await auditor.go("/log")
+    row = log.get_by_role("region", name="监督查看记录").get_by_role("row").filter(has_text="第12号投诉")
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("周监督 · 浙江省财政厅（示例）")
+    assert await auditor.findings() == []
+    await row.get_by_role("link", name="查看日志").click()
+    await expect(log).to_have_url(re.compile(r"stream=oversight(/|%2F)"))
+    await expect(log.get_by_text("oversight.visited")).to_be_visible()

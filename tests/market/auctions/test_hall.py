@@ -1,18 +1,22 @@
 """The hall through a real server and real WebSockets: what the pure tests cannot see."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
+import asyncpg
+import httpx2
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from kernel.access.actors import Role
+from kernel.access.actors import Actor, Role
 from kernel.clock import SystemClock
 from kernel.runtime import Kernel
 from market.auctions import service
@@ -26,19 +30,30 @@ from tests.builders.registries import a_user, register
 class Site:
     """A running service with one live auction of two hours."""
 
-    def __init__(self, world: World, url: str, auction_id: Any, tokens: list[str]) -> None:
+    def __init__(self, world: World, url: str, auction_id: Any, tokens: list[str], overseers: list[Actor]) -> None:
+        self.overseers = overseers
         self.world = world
         self.url = url
         self.auction_id = auction_id
         self.tokens = tokens
 
     @asynccontextmanager
-    async def hall(self, who: int | None = None, *, after: int | None = None) -> AsyncIterator["Watcher"]:
+    async def hall(
+        self, who: int | None = None, *, after: int | None = None, visit: str = ""
+    ) -> AsyncIterator["Watcher"]:
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who is not None else {}
-        query = f"?after={after}" if after is not None else ""
+        query = f"?visit={visit}" + (f"&after={after}" if after is not None else "")
         url = f"{self.url.replace('http', 'ws', 1)}/api/auctions/{self.auction_id}/hall{query}"
         async with connect(url, additional_headers=headers, compression=None) as socket_:
             yield Watcher(socket_)
+
+    async def visit(self, who: int) -> str:
+        """Begin to oversee, saying why; ``who`` is a supervisor."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}", "Idempotency-Key": f"visit-{who}"}
+        async with httpx2.AsyncClient(base_url=self.url, headers=headers) as client:
+            answer = await client.post(f"/api/auctions/{self.auction_id}/visits", json={"purpose": "routine"})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["visit_id"])
 
 
 class Watcher:
@@ -83,6 +98,7 @@ async def site(make_kernel: Any) -> AsyncIterator[Site]:
     overseers = [
         await a_user(kernel, "near", near, Role.SUPERVISOR),
         await a_user(kernel, "far", far, Role.SUPERVISOR),
+        await a_user(kernel, "colleague", near, Role.SUPERVISOR),
     ]
     actors = [await a_user(kernel, f"seller{n}", world.suppliers[n].organisation_id) for n in range(2)]  # type: ignore[arg-type]
     world = world._replace(purchaser=host)
@@ -99,15 +115,21 @@ async def site(make_kernel: Any) -> AsyncIterator[Site]:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)  # noqa: FBT003 - the standard library's own
     async with service_up(kernel, listener) as url:
-        site = Site(world, url, drafted.auction_id, tokens)
+        site = Site(world, url, drafted.auction_id, tokens, overseers)
         async with site.hall() as early:
             await early.at_version(3)
         yield site
 
 
 async def test_a_supervisor_of_the_region_sees_every_price_is_noted_and_cannot_offer(site: Site) -> None:
+    visit = await site.visit(3)
     with capture_logs() as logs:
-        async with site.hall(3) as near, site.hall(4) as far, site.hall(1) as bidder, site.hall() as public:
+        async with (
+            site.hall(3, visit=visit) as near,
+            site.hall(4, visit=visit) as far,
+            site.hall(1) as bidder,
+            site.hall() as public,
+        ):
             watchers = (near, far, bidder, public)
             snapshots = [await watcher.until("snapshot") for watcher in watchers]
             assert [one["audience"] for one in snapshots] == ["supervisor", "public", "bidder", "public"]
@@ -121,6 +143,29 @@ async def test_a_supervisor_of_the_region_sees_every_price_is_noted_and_cannot_o
     assert [one["audience"] for one in logs if one["event"] == "hall.overseen"] == ["supervisor"]
     assert seen[1] == seen[2]
     assert seen[0]["version"] == before + 2  # that somebody oversees it is no version of the auction
+
+
+async def test_without_a_visit_of_ones_own_a_supervisor_sees_what_everybody_sees(
+    site: Site, owner: asyncpg.Connection
+) -> None:
+    visit = await site.visit(3)
+    doors = (
+        site.hall(3),
+        site.hall(3, visit="nonsense"),
+        site.hall(3, visit=str(UUID(int=1))),
+        site.hall(5, visit=visit),
+    )
+    for door in doors:
+        async with door as watcher:
+            assert (await watcher.until("snapshot"))["audience"] == "public"
+    for _ in range(2):  # the line is lost and found: still one visit
+        async with site.hall(3, visit=visit) as watcher:
+            assert (await watcher.until("snapshot"))["audience"] == "supervisor"
+
+    rows = await owner.fetch("select stream, actor, body from journal where kind = 'oversight.visited'")
+    ((stream, actor, body),) = rows
+    assert (stream, actor) == (f"oversight/{visit}", site.overseers[0].journal)
+    assert json.loads(body)["auction_id"] == str(site.auction_id)
 
 
 async def test_an_offer_in_the_hall_is_answered_and_shown_to_all(site: Site) -> None:

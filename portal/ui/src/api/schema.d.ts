@@ -1545,6 +1545,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auctions/{auction_id}/visits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to oversee a running hall, saying why / 监督查看 */
+        post: operations["begin_visit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oversight/visits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who has looked into running halls, when and why, the latest first / 监督查看记录 */
+        get: operations["list_visits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auctions/{auction_id}/record.pdf": {
         parameters: {
             query?: never;
@@ -1962,7 +1996,7 @@ export interface components {
          * @description What can be done, as ``noun.verb``.
          * @enum {unknown}
          */
-        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
+        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.oversee" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "oversight.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -2239,6 +2273,15 @@ export interface components {
             publicKey?: string | null;
             /** @default null */
             publicKeyAlgorithm?: number | null;
+        };
+        /**
+         * Begun
+         * @description A visit that has begun: the hall is told ``visit_id`` until ``until``.
+         */
+        Begun: {
+            /** Format: uuid */
+            visit_id: string;
+            until: string;
         };
         /**
          * Box
@@ -3340,6 +3383,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * Page[Visit]
+         * @description Some rows of a list, and the cursor of the page behind them (``None`` at the end).
+         */
+        Page_Visit_: {
+            items: components["schemas"]["Visit"][];
+            next: string | null;
+        };
+        /**
          * ParticularsOut
          * @description What a certificate of this account says; ``issues`` tells whether this site issues any.
          */
@@ -4206,6 +4257,41 @@ export interface components {
          * @enum {unknown}
          */
         Visibility: "best" | "both" | "rank";
+        /**
+         * Visit
+         * @description A visit as it stands: it does not change.
+         */
+        Visit: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            auction_id: string;
+            number: string;
+            title: string;
+            region: string;
+            /** Format: uuid */
+            user_id: string;
+            name: string;
+            organisation_name: string;
+            purpose: components["schemas"]["VisitPurpose"];
+            note: string;
+            visited_at: string;
+        };
+        /**
+         * VisitIn
+         * @description Why somebody looks into a hall; ``note`` explains every purpose but a routine look.
+         */
+        VisitIn: {
+            purpose: components["schemas"]["VisitPurpose"];
+            /** @default  */
+            note?: string;
+        };
+        /**
+         * VisitPurpose
+         * @description Why somebody looks.
+         * @enum {unknown}
+         */
+        VisitPurpose: "audit" | "complaint" | "inspection" | "other" | "routine";
         /**
          * Waiting
          * @description How many registrations wait for the caller.
@@ -12104,6 +12190,175 @@ export interface operations {
             };
             /** @description too-large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    begin_visit: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                auction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitIn"];
+            };
+        };
+        responses: {
+            /** @description Begin to oversee a running hall, saying why / 监督查看 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_visits: {
+        parameters: {
+            query?: {
+                auction_id?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who has looked into running halls, when and why, the latest first / 监督查看记录 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Visit_"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

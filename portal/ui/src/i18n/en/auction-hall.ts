@@ -82,6 +82,12 @@ export default {
     leading: "Yours is the lowest offer; there is no need to go lower.",
   },
   oversight: {
+    ask: "Oversee this auction",
+    lead: "You see what everybody sees. To see every price, say why first: that goes into the log that nobody can change, for audit offices to read. Suppliers, the purchaser and the public do not learn that you watch.",
+    purpose: "Why you look",
+    note: "Explanation",
+    noteHint: "Such as the number of the inspection or of the complaint; a routine look needs none.",
+    begin: "Record and look",
     title: "Supervisor's view",
     text: "You see every price of this auction; suppliers are numbers until the award. The view is read-only, and your watching is logged; neither suppliers nor the public learn of it.",
   },

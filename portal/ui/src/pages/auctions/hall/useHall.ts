@@ -10,12 +10,20 @@ export interface Seat {
   state: ShallowRef<HallState>;
   start: () => void;
   offer: (price_fen: number) => boolean;
+  /** Enters anew as a visitor who oversees; the visit outlives a reload of the page, not the tab. */
+  oversee: (visitId: string) => void;
 }
+
+const visitKey = (auctionId: string) => `zhecai.visit.${auctionId}`;
 
 function surroundings(auctionId: string): Surroundings {
   const base = `${window.location.origin.replace(/^http/, "ws")}/api/auctions/${auctionId}/hall`;
   return {
-    connect: (query) => new WebSocket(base + query) as Wire,
+    connect: (query) => {
+      const visit = sessionStorage.getItem(visitKey(auctionId));
+      const more = visit ? `${query ? "&" : "?"}visit=${visit}` : "";
+      return new WebSocket(base + query + more) as Wire;
+    },
     now_ms: () => Date.now(),
     steady_ms: () => performance.now(),
     chance: () => Math.random(),
@@ -30,10 +38,12 @@ function surroundings(auctionId: string): Surroundings {
 /** Takes a seat; `start()` opens the line, leaving the page closes it. */
 export function useHall(auctionId: string): Seat {
   const state = shallowRef<HallState>(START);
-  const client = new HallClient(surroundings(auctionId), (now) => {
-    if (now.clock && now.clock !== state.value.clock) setServerOffset(now.clock.offset_ms);
-    state.value = now;
-  });
+  const enter = () =>
+    new HallClient(surroundings(auctionId), (now) => {
+      if (now.clock && now.clock !== state.value.clock) setServerOffset(now.clock.offset_ms);
+      state.value = now;
+    });
+  let client = enter();
   let started = false;
 
   const back = () => {
@@ -56,5 +66,12 @@ export function useHall(auctionId: string): Seat {
     client.start();
   }
 
-  return { state, start, offer: (price_fen) => client.offer(price_fen) };
+  function oversee(visitId: string): void {
+    sessionStorage.setItem(visitKey(auctionId), visitId);
+    client.stop();
+    client = enter();
+    client.start();
+  }
+
+  return { state, start, oversee, offer: (price_fen) => client.offer(price_fen) };
 }
