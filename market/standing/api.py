@@ -19,9 +19,14 @@ Reason = Annotated[str, Meta(min_length=REASON_LENGTH_MIN, max_length=REASON_LEN
 
 
 class SuspensionIn(msgspec.Struct, forbid_unknown_fields=True):
-    """Why, and until the end of which day in Beijing; without one until it is lifted. The reason is public."""
+    """
+    Why, and until the end of which day in Beijing; without one until it is lifted. The reason is public.
+
+    With ``start`` it begins with that day, tomorrow at the earliest; without one at once.
+    """
 
     reason: Reason
+    start: date | None = None
     until: date | None = None
 
 
@@ -40,11 +45,27 @@ def _by(ctx: Context) -> By:
     "/api/organisations/{organisation_id}/suspension",
     action=Action.ORGANISATION_SUSPEND,
     tag="market",
-    summary="Suspend an organisation from trading, at once",
+    summary="Suspend an organisation from trading, at once or from a day to come on",
     problems=(Refused,),
 )
 async def suspend(ctx: Context, organisation_id: UUID, body: SuspensionIn) -> Standing:
-    return await service.suspend(ctx.kernel, _by(ctx), organisation_id, reason=body.reason, until=body.until)
+    if body.start is None:
+        return await service.suspend(ctx.kernel, _by(ctx), organisation_id, reason=body.reason, until=body.until)
+    return await service.plan(
+        ctx.kernel, _by(ctx), organisation_id, reason=body.reason, start=body.start, until=body.until
+    )
+
+
+@op(
+    "POST",
+    "/api/organisations/{organisation_id}/suspension-cancellation",
+    action=Action.ORGANISATION_SUSPEND,
+    tag="market",
+    summary="Cancel a suspension that is planned and has not begun",
+    problems=(Refused,),
+)
+async def cancel(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
+    return await service.cancel(ctx.kernel, _by(ctx), organisation_id, reason=body.reason)
 
 
 @op(
@@ -95,4 +116,4 @@ async def stay(ctx: Context) -> Standing:
     return await service.stay(ctx.kernel, _by(ctx))
 
 
-ROUTES = [suspend, reinstate, deregister, leave, stay]
+ROUTES = [suspend, cancel, reinstate, deregister, leave, stay]

@@ -21,13 +21,13 @@ from kernel.runtime import Kernel
 from market.auctions.lifecycle import Auction
 from market.auctions.rules import decide_bar
 from market.auctions.service import AUCTION
-from market.standing import queries
+from market.standing import queries, rules
+from market.standing.rules import decide_cancel, decide_due, decide_plan
 from registries.organisations.lifecycle import Event, Organisation, Status, evolve
 from registries.organisations.rules import (
     TEXTS,
     Refusal,
     decide_deregister,
-    decide_lapse,
     decide_leave,
     decide_reinstate,
     decide_stay,
@@ -42,7 +42,8 @@ DUE_MAX: Final = 200
 WORKER: Final = system_actor("worker")
 
 _AuctionRef = StreamRef[Auction, Any]
-Decide = Callable[[Organisation], Event | Refusal | None]
+AnyRefusal = Refusal | rules.Refusal
+Decide = Callable[[Organisation], Event | AnyRefusal | None]
 
 
 class By(NamedTuple):
@@ -80,6 +81,22 @@ async def suspend(kernel: Kernel, by: By, organisation_id: UUID, *, reason: str,
         return decide_suspend(found, reason=reason, at=by.at, until=until)
 
     return await _supervise(kernel, by, organisation_id, decide)
+
+
+async def plan(
+    kernel: Kernel, by: By, organisation_id: UUID, *, reason: str, start: date, until: date | None
+) -> Standing:
+    """Suspend an organisation from the beginning of a day to come, in Beijing (预定暂停). Raises as :func:`suspend`."""
+
+    def decide(found: Organisation) -> Event | AnyRefusal:
+        return decide_plan(found, reason=reason, at=by.at, start=start, until=until)
+
+    return await _supervise(kernel, by, organisation_id, decide)
+
+
+async def cancel(kernel: Kernel, by: By, organisation_id: UUID, *, reason: str) -> Standing:
+    """Cancel a suspension that is planned and has not begun (撤销预定暂停). Raises as :func:`suspend`."""
+    return await _supervise(kernel, by, organisation_id, lambda found: decide_cancel(found, reason=reason))
 
 
 async def reinstate(kernel: Kernel, by: By, organisation_id: UUID, *, reason: str) -> Standing:
@@ -122,7 +139,7 @@ async def _own(kernel: Kernel, by: By, decide: Decide) -> Standing:
 
 
 async def _supervise(kernel: Kernel, by: By, organisation_id: UUID, decide: Decide) -> Standing:
-    def supervised(found: Organisation) -> Event | Refusal | None:
+    def supervised(found: Organisation) -> Event | AnyRefusal | None:
         if not may_supervise(by.actor.region, found):
             raise _absent()
         return decide(found)
@@ -142,8 +159,9 @@ async def _act(kernel: Kernel, by: By, organisation_id: UUID, decide: Decide) ->
         decision = decide(found)
         if decision is None:
             return Decided(_standing(found, 0))
-        if isinstance(decision, Refusal):
-            return Refused(*TEXTS[decision], reason=decision.value, status=found.status.value)
+        if isinstance(decision, AnyRefusal):
+            text = TEXTS[decision] if isinstance(decision, Refusal) else rules.TEXTS[decision]
+            return Refused(*text, reason=decision.value, status=found.status.value)
         after = evolve(found, decision, by.at)
         told = _told(states, auctions, after)
         return Decided(_standing(after, len(told)), [Happened(ref, decision), *told])
@@ -167,10 +185,18 @@ def _told(states: States, auctions: Iterable[_AuctionRef], organisation: Organis
     return happened
 
 
-async def lapse(kernel: Kernel, organisation_id: UUID, at: datetime) -> bool:
-    """End a suspension whose last day is over; tell whether anything happened. Twice is harmless."""
-    before = await _act(kernel, By(WORKER, "local", at), organisation_id, lambda found: decide_lapse(found, at))
-    return before.status is Status.ACTIVE
+async def fire(kernel: Kernel, organisation_id: UUID, at: datetime) -> bool:
+    """Begin or end a suspension whose day has come; tell whether anything happened. Twice is harmless."""
+    happened = False
+
+    def decide(found: Organisation) -> Event | None:
+        nonlocal happened
+        decision = decide_due(found, at)
+        happened = decision is not None  # the last decision is the one that holds
+        return decision
+
+    await _act(kernel, By(WORKER, "local", at), organisation_id, decide)
+    return happened
 
 
 async def settle(kernel: Kernel, organisation_id: UUID, auction_id: UUID, at: datetime) -> bool:
@@ -186,7 +212,7 @@ async def settle(kernel: Kernel, organisation_id: UUID, auction_id: UUID, at: da
 
 
 async def falling_due(kernel: Kernel, at: datetime) -> list[UUID]:
-    """List at most ``DUE_MAX`` organisations whose suspension is over."""
+    """List at most ``DUE_MAX`` organisations whose suspension begins or is over."""
     return await organisations_due(kernel, at, limit=DUE_MAX)
 
 

@@ -1,4 +1,4 @@
-"""What falls due in the standing of organisations: the end of a suspension, and auctions that missed one."""
+"""What falls due in the standing of organisations: a suspension's first and last day, auctions that missed one."""
 
 import asyncio
 
@@ -8,12 +8,12 @@ from market.standing import service
 
 async def run_due(kernel: Kernel) -> int:
     """
-    End the suspensions that are over and tell auctions that were published meanwhile; return how much that changed.
+    Begin and end the suspensions whose day has come, tell auctions that missed one; return how much that changed.
 
     Both are derived from rows: any number of workers may run, twice is harmless.
     """
     at = kernel.clock.now()
-    over = [service.lapse(kernel, organisation_id, at) for organisation_id in await service.falling_due(kernel, at)]
-    done = sum(await asyncio.gather(*over))
+    turned = [service.fire(kernel, organisation_id, at) for organisation_id in await service.falling_due(kernel, at)]
+    done = sum(await asyncio.gather(*turned))
     missed = [service.settle(kernel, *one, at) for one in await service.unsettled(kernel)]
     return done + sum(await asyncio.gather(*missed))

@@ -5,14 +5,25 @@ What is allowed is in ``rules.py``; here is what is. The table ``NEXT`` is the w
 about who takes which step; their picture in ``docs/lifecycles/organisation.md`` is drawn from them.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from kernel.clock import BEIJING
+from registries.suspensions.rules import (
+    PlannedSuspension,
+    Reinstated,
+    Suspended,
+    Suspension,
+    SuspensionCancelled,
+    SuspensionPlanned,
+    begins_at,
+    ends_at,
+)
+
+__all__ = ["Reinstated", "Suspended", "Suspension", "SuspensionCancelled", "SuspensionPlanned"]
 
 
 class Kind(StrEnum):
@@ -95,12 +106,12 @@ BY: Final[dict[tuple[Status, Step], frozenset[Side]]] = {
     (Status.RETURNED, Step.RESUBMIT): _ITSELF,
     (Status.RETURNED, Step.REFUSE): _FINANCE,
     (Status.RETURNED, Step.WITHDRAW): _ITSELF,
-    (Status.ACTIVE, Step.SUSPEND): _FINANCE,
+    (Status.ACTIVE, Step.SUSPEND): _FINANCE | {Side.CLOCK},
     (Status.ACTIVE, Step.LEAVE): _ITSELF,
     (Status.SUSPENDED, Step.REINSTATE): _FINANCE | {Side.CLOCK},
     (Status.SUSPENDED, Step.DEREGISTER): _FINANCE,
     (Status.LEAVING, Step.STAY): _ITSELF,
-    (Status.LEAVING, Step.SUSPEND): _FINANCE,
+    (Status.LEAVING, Step.SUSPEND): _FINANCE | {Side.CLOCK},
     (Status.LEAVING, Step.DEREGISTER): _FINANCE,
 }
 
@@ -179,14 +190,6 @@ class Profile(msgspec.Struct, frozen=True):
     details: Details
 
 
-class Suspension(msgspec.Struct, frozen=True):
-    """Why and since when an organisation may not trade; ``until`` is the last day in Beijing, empty for no end."""
-
-    reason: str
-    since: datetime
-    until: date | None = None
-
-
 class Proposal(msgspec.Struct, frozen=True):
     """A change that waits for the finance department, or came back from it with ``faults``."""
 
@@ -224,6 +227,7 @@ class Organisation(msgspec.Struct, frozen=True):
     note: str = ""
     pending: Proposal | None = None
     suspension: Suspension | None = None
+    planned: PlannedSuspension | None = None
 
     @property
     def profile(self) -> Profile:
@@ -245,19 +249,6 @@ class Renamed(msgspec.Struct, frozen=True, tag_field="kind", tag="organisation.r
     """The organisation has another name; the credit code stays."""
 
     name: str
-
-
-class Suspended(msgspec.Struct, frozen=True, tag_field="kind", tag="organisation.suspended"):
-    """The organisation may not trade (暂停)."""
-
-    reason: str
-    until: date | None = None
-
-
-class Reinstated(msgspec.Struct, frozen=True, tag_field="kind", tag="organisation.reinstated"):
-    """The organisation may trade again (恢复)."""
-
-    reason: str
 
 
 class Applied(msgspec.Struct, frozen=True, tag_field="kind", tag="organisation.applied"):
@@ -344,20 +335,17 @@ class Deregistered(msgspec.Struct, frozen=True, tag_field="kind", tag="organisat
     reason: str
 
 
-_Standing = Suspended | Reinstated | LeaveAsked | Stayed | Deregistered
+_Standing = Suspended | Reinstated | SuspensionPlanned | SuspensionCancelled | LeaveAsked | Stayed | Deregistered
 _Reviewed = Applied | Returned | Resubmitted | Approved | Refused | Withdrawn
 _Change = Changed | ChangeAsked | ChangeReturned | ChangeDropped | ChangeApproved
 Event = Registered | Renamed | _Standing | _Reviewed | _Change
 
 
-def ends_at(until: date) -> datetime:
-    """Tell the moment at which a suspension until the end of a day in Beijing is over."""
-    return datetime.combine(until + timedelta(days=1), time(), BEIJING)
-
-
 def due(organisation: Organisation) -> tuple[datetime, Step] | None:
-    """Derive what falls due next, and when: the end of a suspension that has one."""
-    suspension = organisation.suspension
+    """Derive what falls due next, and when: the beginning of a suspension that is planned, or the end of one."""
+    suspension, planned = organisation.suspension, organisation.planned
+    if planned and (organisation.status, Step.SUSPEND) in NEXT:
+        return begins_at(planned.start), Step.SUSPEND
     if organisation.status is Status.SUSPENDED and suspension and suspension.until:
         return ends_at(suspension.until), Step.REINSTATE
     return None
@@ -412,7 +400,11 @@ def _changed(organisation: Organisation, event: Event, at: datetime) -> dict[str
             return {"name": event.name}
         case Suspended():
             suspension = Suspension(event.reason, at, event.until)
-            return {"status": after(status, Step.SUSPEND), "suspension": suspension}
+            return {"status": after(status, Step.SUSPEND), "suspension": suspension, "planned": None}
+        case SuspensionPlanned():
+            return {"planned": PlannedSuspension(event.reason, event.start, event.until, at)}
+        case SuspensionCancelled():
+            return {"planned": None}
         case Reinstated():
             return {"status": after(status, Step.REINSTATE), "suspension": None}
         case Returned():
@@ -445,7 +437,7 @@ def _changed(organisation: Organisation, event: Event, at: datetime) -> dict[str
         case Stayed():
             return {"status": after(status, Step.STAY), "note": ""}
         case Deregistered():
-            return {"status": after(status, Step.DEREGISTER), "note": event.reason, "suspension": None}
+            return {"status": after(status, Step.DEREGISTER), "note": event.reason, "suspension": None, "planned": None}
         case Registered() | Applied():  # pragma: no branch - the last of the union
             raise AssertionError(f"{event} does not come here")
 

@@ -110,7 +110,7 @@ async def holder_of(tx: AsyncConnection, credit_code: str) -> Status | None:
 
 
 async def falling_due(pool: asyncpg.Pool, at: datetime, *, limit: int) -> list[UUID]:
-    """List organisations whose suspension has come to its end."""
+    """List organisations whose suspension has come to its beginning or to its end."""
     return [row[0] for row in await pool.fetch(_DUE, at, limit)]
 
 

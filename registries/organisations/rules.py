@@ -49,7 +49,6 @@ from registries.organisations.lifecycle import (
     Step,
     Suspended,
     Withdrawn,
-    due,
     evolve,
     review_region,
 )
@@ -431,7 +430,7 @@ def decide_suspend(
     refusal = refusal_of(organisation, Step.SUSPEND, Side.FINANCE)
     if refusal:
         return refusal
-    if until is not None and not today(at) <= until <= _years_later(today(at), SUSPENSION_YEARS_MAX):
+    if until is not None and not today(at) <= until <= years_later(today(at), SUSPENSION_YEARS_MAX):
         return Refusal.UNTIL_WRONG
     return Suspended(reason, until)
 
@@ -444,14 +443,6 @@ def decide_reinstate(organisation: Organisation | None, *, reason: str) -> Reins
     if organisation.status is Status.ACTIVE:
         return Refusal.NOTHING_CHANGES
     return refusal_of(organisation, Step.REINSTATE, Side.FINANCE) or Reinstated(reason)
-
-
-def decide_lapse(organisation: Organisation, at: datetime) -> Reinstated | None:
-    """Decide whether a suspension has come to its end."""
-    falls_due = due(organisation)
-    if falls_due is None or at < falls_due[0]:
-        return None
-    return Reinstated("暂停期满")
 
 
 def decide_leave(organisation: Organisation, *, reason: str) -> LeaveAsked | Refusal:
@@ -495,5 +486,5 @@ def today(at: datetime) -> date:
     return at.astimezone(BEIJING).date()
 
 
-def _years_later(day: date, years: int) -> date:
+def years_later(day: date, years: int) -> date:
     return day.replace(year=day.year + years, day=28 if (day.month, day.day) == (2, 29) else day.day)

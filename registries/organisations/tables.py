@@ -29,6 +29,7 @@ organisations: Final = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("pending", JSONB, nullable=False),
     sa.Column("suspension", JSONB, nullable=False),
+    sa.Column("planned", JSONB),
     sa.Column("review_region", sa.Text, nullable=False),
     sa.Column("waiting_since", sa.TIMESTAMP(timezone=True)),
     sa.Column("due_at", sa.TIMESTAMP(timezone=True)),
@@ -43,7 +44,7 @@ organisations: Final = sa.Table(
     sa.CheckConstraint(
         "status NOT IN ('active', 'suspended', 'leaving') OR registered_at IS NOT NULL", name="registered"
     ),
-    sa.CheckConstraint("due_at IS NULL OR status = 'suspended'", name="due_when_suspended"),
+    sa.CheckConstraint("due_at IS NULL OR status IN ('active', 'suspended', 'leaving')", name="due_when_registered"),
     sa.Index("uq_organisations_credit_code_held", "credit_code", unique=True, postgresql_where=sa.text(_HOLDS)),
     sa.Index("uq_organisations_number", "number", unique=True, postgresql_where=sa.text("number <> ''")),
     sa.Index("ix_organisations_kind_name", "kind", "name", "id"),
@@ -53,7 +54,8 @@ organisations: Final = sa.Table(
     sa.Index("ix_organisations_due_at", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
 )
 """
-``details``, ``pending`` and ``suspension`` are documents of their structs. ``review_region``, ``waiting_since`` and
-``due_at`` follow from the state: whose desk it lies on, since when, and when a suspension lapses. A credit code is
-held by one organisation that is registered or in review; one that was struck off or turned down may come again.
+``details``, ``pending``, ``suspension`` and ``planned`` are documents of their structs. ``review_region``,
+``waiting_since`` and ``due_at`` follow from the state: whose desk it lies on, since when, and when a suspension begins
+or lapses. A credit code is held by one organisation that is registered or in review; one that was struck off or turned
+down may come again.
 """

@@ -15,6 +15,7 @@ from registries.organisations.lifecycle import (
     Profile,
     Returned,
     Suspended,
+    SuspensionPlanned,
     evolve,
 )
 from registries.organisations.rules import Fault, is_identity_number, today
@@ -45,6 +46,7 @@ class Told(NamedTuple):
     reasons: dict[str, str]
     note: str
     until: date | None
+    start: date | None = None
 
 
 def with_identity(details: Details, identity: str, *, at: datetime, before: str = "") -> Details | Fault:
@@ -70,9 +72,10 @@ def tell(recorded: Iterable[tuple[int, datetime, Event]]) -> list[Told]:
         changes = differences(before.profile, asked) if before else ()
         returned = event.faults if isinstance(event, Returned | ChangeReturned) else {}
         note = str(getattr(event, "reason", "") or getattr(event, "note", ""))
-        until = event.until if isinstance(event, Suspended) else None
+        until = event.until if isinstance(event, Suspended | SuspensionPlanned) else None
+        start = event.start if isinstance(event, SuspensionPlanned) else None
         kind = str(event.__struct_config__.tag).removeprefix("organisation.")
-        found.append(Told(version, at, kind, changes, returned, note, until))
+        found.append(Told(version, at, kind, changes, returned, note, until, start))
     return found
 
 

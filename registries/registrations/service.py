@@ -27,7 +27,6 @@ from registries.organisations.lifecycle import (
     Side,
     Status,
     Step,
-    Suspension,
     evolve,
 )
 from registries.organisations.rules import (
@@ -50,6 +49,7 @@ from registries.organisations.service import ORGANISATION, code_taken
 from registries.registrations import queries
 from registries.registrations.queries import HISTORY_MAX, Desk, Person, RegistrationRow, Wanted
 from registries.registrations.rules import FieldChange, Told, tell, with_identity
+from registries.suspensions.rules import PlannedSuspension, Suspension
 from registries.users import rules as user_rules
 from registries.users import service as users
 from registries.users.service import USER
@@ -116,6 +116,7 @@ class Registration(msgspec.Struct, frozen=True):
     note: str
     pending: Proposal | None
     suspension: Suspension | None
+    planned: PlannedSuspension | None
     steps: tuple[Step, ...]
     may_review: bool
 
@@ -143,6 +144,7 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     reasons: dict[str, str]
     note: str
     until: str | None
+    start: str | None
 
 
 def absent() -> NotFound:
@@ -405,6 +407,7 @@ def _line(one: Told, by: Person | None, actor: Actor, organisation_id: UUID) -> 
         reasons=one.reasons,
         note=one.note,
         until=one.until.isoformat() if one.until else None,
+        start=one.start.isoformat() if one.start else None,
     )
 
 

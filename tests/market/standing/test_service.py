@@ -144,6 +144,48 @@ async def test_a_suspension_ends_with_its_last_day_and_the_auctions_learn_of_it(
     assert await sound(kernel)
 
 
+async def test_a_planned_suspension_begins_with_its_first_day_and_ends_with_its_last(
+    world: World, kernel: Kernel
+) -> None:
+    auction_id = await world.published(starts_at=kernel.clock.now() + timedelta(days=6))
+    supplier, clock = world.suppliers[0].organisation_id, kernel.clock
+    assert supplier
+    assert isinstance(clock, ManualClock)
+    first, last = date(2026, 11, 25), date(2026, 11, 26)
+    done = await service.plan(kernel, by(kernel), supplier, reason="恶意串通", start=first, until=last)
+    assert (done.status, done.auctions) == (Status.ACTIVE, 0)
+
+    seen = []
+    for moment in ("2026-11-25T00:00:00+08:00", "2026-11-27T00:00:00+08:00"):
+        clock.advance(datetime.fromisoformat(moment) - clock.now() - timedelta(milliseconds=1))
+        assert await run_due(kernel) == 0
+        seen.append((await world.state(auction_id)).barred)
+        clock.advance(timedelta(milliseconds=1))
+        assert sum(await asyncio.gather(run_due(kernel), run_due(kernel))) == 1
+        seen.append((await world.state(auction_id)).barred)
+        assert await run_due(kernel) == 0
+
+    assert seen == [frozenset(), {supplier}, {supplier}, frozenset()]
+    assert (await ORGANISATION.load(kernel.db.pool, [supplier]))[supplier].state.status is Status.ACTIVE
+    assert await sound(kernel)
+
+
+async def test_a_planned_suspension_that_is_cancelled_does_not_come(world: World, kernel: Kernel) -> None:
+    supplier, clock = world.suppliers[0].organisation_id, kernel.clock
+    assert supplier
+    assert isinstance(clock, ManualClock)
+    ask: Any = {"reason": "恶意串通", "start": date(2026, 11, 25), "until": None}
+    await service.plan(kernel, by(kernel), supplier, **ask)
+    assert await refusal(service.plan(kernel, by(kernel), supplier, **ask)) == "planned-already"
+    await service.cancel(kernel, by(kernel), supplier, reason="复议撤销")
+    assert await refusal(service.cancel(kernel, by(kernel), supplier, reason="x")) == "nothing-planned"
+
+    clock.advance(timedelta(days=3))
+    assert await run_due(kernel) == 0
+    assert (await ORGANISATION.load(kernel.db.pool, [supplier]))[supplier].state.status is Status.ACTIVE
+    assert await sound(kernel)
+
+
 async def test_a_suspended_supplier_gets_no_order_and_finishes_those_it_has(kernel: Kernel) -> None:
     trade = await a_trade(kernel)
     order_id = await an_order_of(kernel, trade)
@@ -161,6 +203,8 @@ async def test_who_is_outside_the_region_finds_nothing_to_suspend(world: World, 
     assert id_
     for act in (
         service.suspend(kernel, stranger, id_, reason="x", until=None),
+        service.plan(kernel, stranger, id_, reason="x", start=date(2026, 12, 1), until=None),
+        service.cancel(kernel, stranger, id_, reason="x"),
         service.reinstate(kernel, stranger, id_, reason="x"),
         service.deregister(kernel, stranger, id_, reason="x"),
         service.suspend(kernel, by(kernel), UUID(int=5), reason="x", until=None),

@@ -38,6 +38,8 @@ from registries.organisations.lifecycle import (
     Step,
     Suspended,
     Suspension,
+    SuspensionCancelled,
+    SuspensionPlanned,
     Withdrawn,
     after,
     due,
@@ -47,6 +49,7 @@ from registries.organisations.lifecycle import (
     waiting_since,
 )
 from registries.organisations.rules import refusal_of, steps_of
+from registries.suspensions.rules import PlannedSuspension
 from tests.builders.registries import AT, a_profile, an_applicant, an_organisation
 
 LATER = AT + timedelta(days=1)
@@ -97,7 +100,8 @@ def test_who_may_take_a_step_is_told_for_every_way_in_the_table() -> None:
     assert set(BY) == set(NEXT)
     assert all(BY.values())
     assert steps_of(an_organisation(status=Status.RETURNED), Side.ORGANISATION) == (Step.RESUBMIT, Step.WITHDRAW)
-    assert steps_of(an_organisation(), Side.CLOCK) == ()
+    assert steps_of(an_organisation(), Side.CLOCK) == (Step.SUSPEND,)
+    assert steps_of(an_organisation(status=Status.RETURNED), Side.CLOCK) == ()
 
 
 def test_an_application_holds_what_was_said_and_waits_from_then_on() -> None:
@@ -145,6 +149,25 @@ def test_a_suspension_knows_its_reason_and_its_last_day() -> None:
     assert due(suspended) == (datetime(2027, 1, 31, 16, tzinfo=UTC), Step.REINSTATE)
     assert due(evolve(suspended, Reinstated("期满"), LATER)) is None
     assert due(evolve(an_organisation(), Suspended("串通"), AT)) is None
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.LEAVING])
+def test_a_planned_suspension_falls_due_with_its_first_day(status: Status) -> None:
+    before = an_organisation(status=status)
+    planned = evolve(before, SuspensionPlanned("串通", date(2027, 1, 1), date(2027, 1, 31)), AT)
+    begins_at = datetime(2026, 12, 31, 16, tzinfo=UTC)
+
+    assert planned.planned == PlannedSuspension("串通", date(2027, 1, 1), date(2027, 1, 31), AT)
+    assert (planned.status, planned.suspension) == (status, None)
+    assert due(planned) == (begins_at, Step.SUSPEND)
+    assert due(evolve(planned, SuspensionCancelled("撤销"), LATER)) is None
+    begun = evolve(planned, Suspended("串通", date(2027, 1, 31)), begins_at)
+    assert (begun.planned, due(begun)) == (None, (datetime(2027, 1, 31, 16, tzinfo=UTC), Step.REINSTATE))
+
+
+def test_who_is_struck_off_has_no_suspension_to_come() -> None:
+    planned = evolve(an_organisation(status=Status.LEAVING), SuspensionPlanned("串通", date(2027, 1, 1)), AT)
+    assert evolve(planned, Deregistered("注销"), LATER).planned is None
 
 
 def test_an_organisation_counts_its_events() -> None:

@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -46,7 +46,6 @@ from registries.organisations.rules import (
     decide_change,
     decide_deregister,
     decide_drop_change,
-    decide_lapse,
     decide_leave,
     decide_register,
     decide_reinstate,
@@ -375,14 +374,6 @@ def test_three_years_from_a_leap_day_are_the_28th() -> None:
         "x", date(2031, 2, 28)
     )
     assert decide_suspend(an_organisation(), reason="x", at=leap, until=date(2031, 3, 1)) is Refusal.UNTIL_WRONG
-
-
-def test_a_suspension_is_over_when_its_last_day_is() -> None:
-    suspended = evolve(an_organisation(), Suspended("串通", date(2026, 11, 23)), AT)
-    midnight = datetime(2026, 11, 23, 16, tzinfo=UTC)
-    assert decide_lapse(suspended, midnight - timedelta(microseconds=1)) is None
-    assert decide_lapse(suspended, midnight) == Reinstated("暂停期满")
-    assert decide_lapse(an_organisation(), midnight) is None
 
 
 def test_leaving_and_staying() -> None:

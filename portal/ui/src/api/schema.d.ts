@@ -1758,8 +1758,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Suspend an organisation from trading, at once */
+        /** Suspend an organisation from trading, at once or from a day to come on */
         post: operations["suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/organisations/{organisation_id}/suspension-cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel a suspension that is planned and has not begun */
+        post: operations["cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2821,6 +2838,7 @@ export interface components {
             };
             note: string;
             until: string | null;
+            start: string | null;
         };
         /**
          * Illustration
@@ -3457,6 +3475,17 @@ export interface components {
             total_fen: number;
         };
         /**
+         * PlannedSuspension
+         * @description Why an organisation may not trade from the beginning of the day ``start`` on.
+         */
+        PlannedSuspension: {
+            reason: string;
+            /** Format: date */
+            start: string;
+            until: string | null;
+            planned_at: string;
+        };
+        /**
          * PostingRow
          * @description One double entry; ``version`` is its place in the line's journal.
          */
@@ -3840,6 +3869,7 @@ export interface components {
             note: string;
             pending: components["schemas"]["Proposal"] | null;
             suspension: components["schemas"]["Suspension"] | null;
+            planned: components["schemas"]["PlannedSuspension"] | null;
             steps: components["schemas"]["registries.organisations.lifecycle.Step"][];
             may_review: boolean;
         };
@@ -4190,9 +4220,13 @@ export interface components {
         /**
          * SuspensionIn
          * @description Why, and until the end of which day in Beijing; without one until it is lifted. The reason is public.
+         *
+         *     With ``start`` it begins with that day, tomorrow at the earliest; without one at once.
          */
         SuspensionIn: {
             reason: string;
+            /** @default null */
+            start?: string | null;
             /** @default null */
             until?: string | null;
         };
@@ -13267,7 +13301,107 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Suspend an organisation from trading, at once */
+            /** @description Suspend an organisation from trading, at once or from a day to come on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    cancel: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                organisation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["market.standing.api.ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Cancel a suspension that is planned and has not begun */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -125,6 +125,7 @@ export default {
     needed: "A return needs at least one reason, a refusal a note",
   },
   acts: {
+    cancelPlan: "Cancel the planned suspension",
     suspend: "Suspend",
     reinstate: "Reinstate",
     deregister: "Strike off",
@@ -137,6 +138,7 @@ export default {
     members: "Accounts",
   },
   actNotes: {
+    cancelPlan: "The organisation is not suspended on the day that was planned; the reason goes into its history.",
     suspend: "From this moment no offers, no orders, no award; existing orders go on. The reason is public in the register.",
     reinstate: "It may trade again at once.",
     deregister: "Its accounts can no longer log in; the credit code may be registered anew.",
@@ -145,6 +147,11 @@ export default {
     leave: "From this moment nothing new; the finance department strikes off when all orders and auctions are done.",
     stay: "It takes part again.",
   },
+  start: "From",
+  startHint: "Empty: at once. A day to come: by itself at midnight in Beijing",
+  startText: "from {day}",
+  replacesPlan: "A suspension is planned already; one at once takes its place.",
+  plannedBanner: "To be suspended from trading from {start} on ({until}): {reason}",
   until: "Until the end of",
   untilHint: "Empty: until it is lifted",
   untilText: "until {day}",
@@ -161,6 +168,8 @@ export default {
   events: {
     registered: "Entered in the register",
     renamed: "Renamed",
+    suspension_planned: "Suspension planned",
+    suspension_cancelled: "Planned suspension cancelled",
     suspended: "Suspended",
     reinstated: "Reinstated",
     applied: "Applied",

@@ -125,6 +125,7 @@ export default {
     needed: "退回须写明至少一项原因；不予登记须填写意见",
   },
   acts: {
+    cancelPlan: "撤销预定暂停",
     suspend: "暂停交易",
     reinstate: "恢复交易",
     deregister: "注销登记",
@@ -137,6 +138,7 @@ export default {
     members: "账号管理",
   },
   actNotes: {
+    cancelPlan: "撤销后不再按预定日期暂停交易；理由写入登记历史。",
     suspend: "自即刻起不能报价、接受下单和成交；已有订单继续履行。理由将在单位名册公开。",
     reinstate: "恢复后可立即参加交易。",
     deregister: "注销后账号不能登录，统一社会信用代码可重新登记。",
@@ -145,6 +147,11 @@ export default {
     leave: "自即刻起不再参加新的交易；订单和竞价全部办结后由财政部门注销。",
     stay: "撤回后恢复参加交易。",
   },
+  start: "自（含当日）",
+  startHint: "不填为立即暂停；填写将来的日期，到当日零时（北京时间）自动生效",
+  startText: "自 {day}",
+  replacesPlan: "该单位已有预定的暂停；立即暂停将取代它。",
+  plannedBanner: "已预定自 {start} 起暂停交易（{until}）：{reason}",
   until: "暂停至（含当日）",
   untilHint: "不填为不定期，直到恢复",
   untilText: "至 {day}",
@@ -161,6 +168,8 @@ export default {
   events: {
     registered: "登记入册",
     renamed: "更名",
+    suspension_planned: "预定暂停交易",
+    suspension_cancelled: "撤销预定暂停",
     suspended: "暂停交易",
     reinstated: "恢复交易",
     applied: "申请登记",

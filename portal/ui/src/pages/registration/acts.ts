@@ -2,26 +2,31 @@
 import { answer, api } from "../../api/client.ts";
 import { Submission } from "../../api/submission.ts";
 
-export type Act = "suspend" | "reinstate" | "deregister" | "withdraw" | "dropChange" | "leave" | "stay";
+export type Act = "suspend" | "cancelPlan" | "reinstate" | "deregister" | "withdraw" | "dropChange" | "leave" | "stay";
 export const DANGEROUS: readonly Act[] = ["suspend", "deregister", "withdraw", "leave"];
-export const REASONED: readonly Act[] = ["suspend", "reinstate", "deregister", "leave"];
+export const REASONED: readonly Act[] = ["suspend", "cancelPlan", "reinstate", "deregister", "leave"];
 
 export interface Said {
   reason: string;
+  start: string;
   until: string;
 }
 
 /** Gives a function that takes an act once, however often it is sent. */
 export function useActs(): (id: string, act: Act, said: Said) => Promise<unknown> {
   const submission = new Submission();
-  return (id, act, { reason, until }) =>
-    submission.send({ id, act, reason, until }, (header) => {
+  return (id, act, { reason, start, until }) =>
+    submission.send({ id, act, reason, start, until }, (header) => {
       const path = { organisation_id: id };
       switch (act) {
         case "suspend": {
-          const body = { reason, until: until || null };
+          const body = { reason, start: start || null, until: until || null };
           return answer<unknown>(api.POST("/api/organisations/{organisation_id}/suspension", { params: { header, path }, body }));
         }
+        case "cancelPlan":
+          return answer<unknown>(
+            api.POST("/api/organisations/{organisation_id}/suspension-cancellation", { params: { header, path }, body: { reason } }),
+          );
         case "reinstate":
           return answer<unknown>(
             api.POST("/api/organisations/{organisation_id}/reinstatement", { params: { header, path }, body: { reason } }),
