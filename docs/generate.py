@@ -23,6 +23,7 @@ from kernel.access.duties import SIDES
 from kernel.access.table import ACCESS, CONDITIONS, TABLE, Action, Grant, Scope
 from kernel.settings import NAMES, Settings
 from kernel.web.routes import TypedRoute
+from market.approvals import lifecycle as approval
 from market.auctions import lifecycle as auction
 from market.orders import lifecycle as order
 from market.signings import lifecycle as signing
@@ -180,6 +181,7 @@ DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "settings.md": settings,
     "routes.md": routes,
     "access.md": access,
+    "lifecycles/approval.md": approval.picture,
     "lifecycles/auction.md": auction.picture,
     "lifecycles/order.md": order.picture,
     "lifecycles/organisation.md": organisation.picture,

@@ -33,6 +33,8 @@ from kernel.web import openapi
 from kernel.web.edge import HANDLERS, Edge
 from kernel.web.render import problem_response
 from kernel.web.switch import Switch
+from market.approvals import api as approvals
+from market.approvals.service import APPROVAL
 from market.auctions import api as auctions
 from market.auctions import live as auction_hall
 from market.auctions import worker as auction_worker
@@ -55,6 +57,7 @@ from portal.worker import Job
 from registries.certificates import api as certificates
 from registries.certificates.service import CERTIFICATE
 from registries.challenges import api as challenges
+from registries.controls.service import CONTROL
 from registries.factors import api as factors
 from registries.factors.service import TOTP_SEED
 from registries.members import api as members
@@ -85,6 +88,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *pictures.ROUTES,
     *offers.ROUTES,
     *orders.ROUTES,
+    *approvals.ROUTES,
     *auctions.ROUTES,
     *oversight.ROUTES,
     *records.ROUTES,
@@ -111,6 +115,8 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
     BUDGET,
     SPENDING,
     ORDER,
+    CONTROL,
+    APPROVAL,
     AUCTION,
     OVERSIGHT,
     SIGNING,
@@ -130,6 +136,8 @@ STATE_TABLES: Final[dict[str, str]] = {
     "budget": "budget_lines",
     "spending": "spendings",
     "order": "orders",
+    "control": "controls",
+    "approval": "approvals",
     "auction": "auction_standings",
     "oversight": "oversight_visits",
     "signing": "signings",

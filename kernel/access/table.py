@@ -55,6 +55,11 @@ class Action(StrEnum):
     ORDER_FULFIL = "order.fulfil"
     ORDER_RECEIVE = "order.receive"
     ORDER_CANCEL = "order.cancel"
+    APPROVAL_READ = "approval.read"
+    APPROVAL_DECIDE = "approval.decide"
+    APPROVAL_WITHDRAW = "approval.withdraw"
+    CONTROL_READ = "control.read"
+    CONTROL_CHANGE = "control.change"
     AUCTION_READ = "auction.read"
     AUCTION_HOST = "auction.host"
     AUCTION_AWARD = "auction.award"
@@ -106,6 +111,8 @@ class Condition(StrEnum):
     DOCUMENT_PARTY = "document-party"
     NAMED_SIGNER = "named-signer"
     SECOND_HAND = "second-hand"
+    COLLEAGUES_REQUEST = "colleagues-request"
+    ASKED_FOR = "asked-for"
 
 
 class Grant(NamedTuple):
@@ -195,6 +202,16 @@ CONDITIONS: Final[dict[Condition, Meaning]] = {
         "不是本人账号，且该账号的密码不是由其设置",
         "not the own account, nor one whose password they gave",
         "registries.users.rules.decide_reset",
+    ),
+    Condition.COLLEAGUES_REQUEST: Meaning(
+        "本单位同事提请、尚未办结的审批；不能审批自己提请的",
+        "asked for by a colleague and not decided yet; never the own request",
+        "kernel.access.duties.decide_second_hand",
+    ),
+    Condition.ASKED_FOR: Meaning(
+        "本人提请、尚未办结的审批",
+        "asked for by the actor, and not decided yet",
+        "market.approvals.rules.decide_withdraw",
     ),
 }
 
@@ -329,6 +346,35 @@ TABLE: Final[dict[Action, Rule]] = {
         ("取消订单", "Cancel orders"),
         Nature.BUSINESS_ACT,
         _to((Role.PURCHASER, Role.SUPPLIER), _own, Condition.STEP_OF_SIDE),
+        _TWO,
+    ),
+    Action.APPROVAL_READ: Rule(
+        ("查看本单位的审批", "Read the own organisation's requests for approval"),
+        Nature.BUSINESS_READ,
+        _to(PURCHASERS, _own),
+    ),
+    Action.APPROVAL_DECIDE: Rule(
+        ("审批订单：批准、退回", "Approve orders, or return them"),
+        Nature.BUSINESS_ACT,
+        _to((Role.APPROVER,), _own, Condition.COLLEAGUES_REQUEST),
+        _TWO,
+        fresh=True,
+    ),
+    Action.APPROVAL_WITHDRAW: Rule(
+        ("撤回提请的审批", "Withdraw an own request for approval"),
+        Nature.BUSINESS_ACT,
+        _to((Role.PURCHASER,), _own, Condition.ASKED_FOR),
+        _TWO,
+    ),
+    Action.CONTROL_READ: Rule(
+        ("查看本单位的审批起点金额", "Read from which amount on the own orders need an approver"),
+        Nature.ORGANISATION,
+        _to((*PURCHASERS, Role.ADMINISTRATOR), _own),
+    ),
+    Action.CONTROL_CHANGE: Rule(
+        ("设置本单位的审批起点金额", "Set from which amount on the own orders need an approver"),
+        Nature.ORGANISATION,
+        _to((Role.ADMINISTRATOR,), _own),
         _TWO,
     ),
     Action.AUCTION_READ: Rule(

@@ -17,6 +17,7 @@ from kernel.paging import LIMIT_DEFAULT, Limit, Page
 from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Refused
 from kernel.web.context import Context
 from kernel.web.routes import Download, op
+from market.approvals import service as approvals
 from market.orders import service
 from market.orders.lifecycle import Details, Side, Stage, Step
 from market.orders.queries import OrderRow
@@ -109,7 +110,7 @@ def _lines(lines: Iterable[LineIn]) -> tuple[Wanted, ...]:
 )
 async def preview_orders(ctx: Context, body: PreviewIn) -> Preview:
     cart = Cart(_lines(body.lines), body.budget_line_id, body.region or "")
-    return await service.preview(ctx.kernel, ctx.actor, cart, at=ctx.received_at)
+    return await approvals.preview(ctx.kernel, ctx.actor, cart, at=ctx.received_at)
 
 
 @op(
@@ -117,13 +118,13 @@ async def preview_orders(ctx: Context, body: PreviewIn) -> Preview:
     "/api/orders",
     action=Action.ORDER_PLACE,
     tag="orders",
-    summary="Place a cart: one order per supplier, all or none / 直接订购",
+    summary="Place a cart: per supplier an order, or from the approval limit on a request; all or none / 直接订购",
     status=201,
     problems=(Refused, Conflict, Forbidden),
 )
 async def place_orders(ctx: Context, body: PlaceIn) -> PlacedOrders:
     cart = Cart(_lines(body.lines), body.budget_line_id, body.region, body.address, body.contact, body.phone, body.note)
-    return await service.place(ctx.kernel, ctx.actor, cart, origin=ctx.origin, at=ctx.received_at, key=ctx.key)
+    return await approvals.check_out(ctx.kernel, approvals.By(ctx.actor, ctx.origin, ctx.received_at, ctx.key), cart)
 
 
 @op(

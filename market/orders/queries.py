@@ -15,7 +15,10 @@ from kernel.commit.command import States
 from kernel.db.database import Database
 from kernel.journal.entry import Entry
 from kernel.journal.streams import Change, Connection, StreamKind, StreamRef, Versioned
-from market.orders.lifecycle import Event, LimitApplied, Order, OrderLine, Side, Stage, Terms, evolve
+from kernel.problems import Scalar
+from market.limits.rules import Standing
+from market.orders.lifecycle import Event, LimitApplied, Order, OrderLine, Side, Stage, Step, Terms, evolve
+from market.orders.rules import PreviewOrder
 from market.orders.tables import order_lines, orders
 from registries.organisations.tables import organisations
 from registries.regions.rules import prefix_of
@@ -252,6 +255,50 @@ class Moment(msgspec.Struct, frozen=True):
     name: str
     organisation: str
     details: dict[str, str]
+
+
+class PreviewProblem(msgspec.Struct, frozen=True, gc=False):
+    """One thing that stands in the way; ``line`` is ``None`` for the cart as a whole."""
+
+    line: int | None
+    reason: str
+    detail_zh: str
+    detail_en: str
+    members: dict[str, Scalar]
+
+
+class Preview(msgspec.Struct, frozen=True, gc=False):
+    """What placing the cart now would do, and everything that is wrong with it; nothing has happened."""
+
+    orders: tuple[PreviewOrder, ...]
+    total_fen: int
+    budget_available_fen: int | None
+    limits: tuple[Standing, ...]
+    problems: tuple[PreviewProblem, ...]
+    ok: bool
+    approval_from_fen: int | None = None
+    """Orders of at least this amount wait for an approver; ``None``: none does."""
+
+
+class OrderDetail(msgspec.Struct, frozen=True, gc=False):
+    """An order with all that it froze, its timeline, and the steps that the caller may take now."""
+
+    order_id: UUID
+    version: int
+    stage: Stage
+    placed_at: datetime
+    changed_at: datetime
+    reason: str
+    ended_by: Side | None
+    carrier: str
+    tracking: str
+    terms: Terms
+    steps: tuple[Step, ...]
+    timeline: tuple[Moment, ...]
+    pictures: tuple[str | None, ...]
+    """For each line the digest of the picture that the product showed first when it was ordered."""
+    receipt_version: int | None
+    """The last entry that the caller made itself, and may have a receipt of."""
 
 
 async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[Moment, ...]:

@@ -35,6 +35,8 @@ LINES_MAX: Final = 100
 """Lines of one cart."""
 QUANTITY_MAX: Final = 1_000_000
 """Units of one line."""
+NUMBER: Final = "DD"
+"""What an order's number begins with (订单)."""
 
 
 class Refusal(StrEnum):
@@ -445,7 +447,7 @@ def _terms(
     supplier = shop.organisations[shop.offers[lines[0].offer_id].supplier_id]
     keys = [category_key(line.edition, line.category_code) for line in lines]
     return Terms(
-        number=public_number("DD", at, order_ids[supplier.id]),
+        number=public_number(NUMBER, at, order_ids[supplier.id]),
         purchaser_id=purchaser.organisation_id,
         purchaser_name=purchaser.name,
         purchaser_region=purchaser.region,

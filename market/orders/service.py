@@ -1,6 +1,6 @@
 """Direct orders: preview and place a cart, take an order's steps, and what can be read of orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -27,7 +27,7 @@ from kernel.journal.streams import StreamRef
 from kernel.paging import Page, decode_cursor, page_of
 from kernel.problems import Forbidden, Invalid, NotFound, Problem, Refused, Scalar
 from kernel.runtime import Kernel
-from market.limits.rules import PolicySnapshot, Spending, Standing, beijing_day, spending_id
+from market.limits.rules import PolicySnapshot, Spending, beijing_day, spending_id
 from market.limits.service import SPENDING, table_of
 from market.orders import queries
 from market.orders.lifecycle import (
@@ -44,11 +44,11 @@ from market.orders.lifecycle import (
     steps_of,
     undone,
 )
-from market.orders.queries import ORDER, Filter, Moment, OrderRow
+from market.orders.queries import ORDER, Filter, OrderDetail, OrderRow, Preview, PreviewProblem
 from market.orders.rules import (
     Cart,
     Fault,
-    PreviewOrder,
+    Placement,
     Purchaser,
     Shop,
     decide_placement,
@@ -63,16 +63,21 @@ from registries.organisations.service import ORGANISATION
 __all__ = [
     "ORDER",
     "SPENDING",
+    "AskedOrder",
+    "Gate",
     "OrderDetail",
     "OrderRow",
+    "Passed",
     "PlacedOrders",
     "Preview",
+    "PreviewProblem",
     "Stepped",
     "detail",
     "export",
     "list_orders",
     "place",
     "preview",
+    "shop_of",
     "take_step",
 ]
 
@@ -96,11 +101,44 @@ class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
     total_fen: int
 
 
+class AskedOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order of a cart that was not placed: it waits for a second hand."""
+
+    request_id: UUID
+    number: str
+    supplier_id: UUID
+    supplier_name: str
+    total_fen: int
+
+
 class PlacedOrders(msgspec.Struct, frozen=True, gc=False):
-    """What a cart became: one order per supplier."""
+    """What a cart became: one order, or one request for approval, per supplier; ``total_fen`` is that of the orders."""
 
     orders: tuple[PlacedOrder, ...]
     total_fen: int
+    requests: tuple[AskedOrder, ...] = ()
+
+
+class Passed(NamedTuple):
+    """What a gate lets through of a placement, what waits instead, and what else happens in the same commit."""
+
+    placement: Placement
+    requests: tuple[AskedOrder, ...] = ()
+    events: tuple[Happened, ...] = ()
+
+
+class Gate(NamedTuple):
+    """
+    What a cart has to pass on its way to orders, decided in the command that places them.
+
+    ``streams`` are those that it looks at or writes to, ``creates`` those that need not be looked for. ``admit`` may
+    say no before the cart is judged, ``pass_`` says what is placed of a cart that is in order.
+    """
+
+    streams: Sequence[StreamRef[Any, Any]]
+    creates: Sequence[StreamRef[Any, Any]]
+    admit: Callable[[States, Shop], Problem | None]
+    pass_: Callable[[States, Shop, Placement], Passed]
 
 
 class Stepped(msgspec.Struct, frozen=True, gc=False):
@@ -108,48 +146,6 @@ class Stepped(msgspec.Struct, frozen=True, gc=False):
 
     order_id: UUID
     stage: Stage
-
-
-class PreviewProblem(msgspec.Struct, frozen=True, gc=False):
-    """One thing that stands in the way; ``line`` is ``None`` for the cart as a whole."""
-
-    line: int | None
-    reason: str
-    detail_zh: str
-    detail_en: str
-    members: dict[str, Scalar]
-
-
-class Preview(msgspec.Struct, frozen=True, gc=False):
-    """What placing the cart now would do, and everything that is wrong with it; nothing has happened."""
-
-    orders: tuple[PreviewOrder, ...]
-    total_fen: int
-    budget_available_fen: int | None
-    limits: tuple[Standing, ...]
-    problems: tuple[PreviewProblem, ...]
-    ok: bool
-
-
-class OrderDetail(msgspec.Struct, frozen=True, gc=False):
-    """An order with all that it froze, its timeline, and the steps that the caller may take now."""
-
-    order_id: UUID
-    version: int
-    stage: Stage
-    placed_at: datetime
-    changed_at: datetime
-    reason: str
-    ended_by: Side | None
-    carrier: str
-    tracking: str
-    terms: Terms
-    steps: tuple[Step, ...]
-    timeline: tuple[Moment, ...]
-    pictures: tuple[str | None, ...]
-    """For each line the digest of the picture that the product showed first when it was ordered."""
-    receipt_version: int | None
-    """The last entry that the caller made itself, and may have a receipt of."""
 
 
 class _Facts(NamedTuple):
@@ -246,10 +242,17 @@ def _named(fault: Fault) -> dict[str, Scalar]:
 
 
 async def place(
-    kernel: Kernel, actor: Actor, cart: Cart, *, origin: str, at: datetime, key: Key | None
+    kernel: Kernel,
+    actor: Actor,
+    cart: Cart,
+    *,
+    origin: str,
+    at: datetime,
+    key: Key | None,
+    gate_of: Callable[[Sequence[UUID]], Gate],
 ) -> PlacedOrders:
     """
-    Place a cart: one order per supplier, all of them or none.
+    Place a cart: one order per supplier, all of them or none; ``gate_of`` the ids that they would have is passed first.
 
     Quota, budget and the yearly sum are reserved in the same commit, so that whoever comes a moment later
     sees them gone. A retry with the same key gets the answer of the first time.
@@ -264,34 +267,42 @@ async def place(
     order_ids = {supplier_id: uuid7(at) for supplier_id in {fact.supplier_id for fact in facts.values()}}
     orders = {order_id: ORDER.ref(order_id) for order_id in order_ids.values()}
     policy = _policy(kernel, purchaser, at)
-    line = refs.line
-    assert line is not None
+    gate = gate_of(tuple(orders))
 
     def decide(states: States) -> Decided[PlacedOrders] | Problem:
-        decision = decide_placement(purchaser, cart, _shop(refs, states, policy), order_ids, at=at)
+        shop = _shop(refs, states, policy)
+        if problem := gate.admit(states, shop):
+            return problem
+        decision = decide_placement(purchaser, cart, shop, order_ids, at=at)
         if isinstance(decision, list):
             return _refused(decision)
-        answer = tuple(
-            PlacedOrder(
-                order_id, event.terms.number, event.terms.supplier_id, event.terms.supplier_name, event.terms.total_fen
-            )
-            for order_id, event in decision.orders
-        )
+        passed = gate.pass_(states, shop, decision)
+        answer = tuple(_placed(order_id, event.terms) for order_id, event in passed.placement.orders)
         return Decided(
-            PlacedOrders(answer, sum(order.total_fen for order in answer)),
-            [
-                *(Happened(orders[order_id], event) for order_id, event in decision.orders),
-                *(Happened(refs.offers[offer_id], event) for offer_id, event in decision.offers),
-                *(Happened(line, event) for event in decision.budget),
-                *(Happened(refs.spending, event) for event in decision.spending),
-            ],
+            PlacedOrders(answer, sum(order.total_fen for order in answer), passed.requests),
+            [*_events(refs, orders, passed.placement), *passed.events],
         )
 
-    created = tuple(orders.values())
-    streams = (*created, *_all(refs))
+    created = (*orders.values(), *gate.creates)
+    streams = (*orders.values(), *_all(refs), *gate.streams)
     return await kernel.committer.submit(
         Command(streams, decide, actor.journal, origin, at, key, PlacedOrders, creates=created)
     )
+
+
+def _placed(order_id: UUID, terms: Terms) -> PlacedOrder:
+    return PlacedOrder(order_id, terms.number, terms.supplier_id, terms.supplier_name, terms.total_fen)
+
+
+def _events(refs: _Refs, orders: Mapping[UUID, StreamRef[Any, Any]], placement: Placement) -> list[Happened]:
+    line = refs.line
+    assert line is not None
+    return [
+        *(Happened(orders[order_id], event) for order_id, event in placement.orders),
+        *(Happened(refs.offers[offer_id], event) for offer_id, event in placement.offers),
+        *(Happened(line, event) for event in placement.budget),
+        *(Happened(refs.spending, event) for event in placement.spending),
+    ]
 
 
 def _all(refs: _Refs) -> list[StreamRef[Any, Any]]:
@@ -305,12 +316,18 @@ def _all(refs: _Refs) -> list[StreamRef[Any, Any]]:
     ]
 
 
-async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Preview:
-    """Show what placing the cart would do, and every problem of every line at once; nothing happens."""
+async def shop_of(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Shop:
+    """Read all that placing a cart would look at, as it stands."""
     purchaser = _purchaser(actor)
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
     refs = _refs(cart, purchaser, facts, at)
-    shop = _shop(refs, await queries.states(kernel.db, _all(refs)), _policy(kernel, purchaser, at))
+    return _shop(refs, await queries.states(kernel.db, _all(refs)), _policy(kernel, purchaser, at))
+
+
+async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Preview:
+    """Show what placing the cart would do, and every problem of every line at once; nothing happens."""
+    purchaser = _purchaser(actor)
+    shop = await shop_of(kernel, actor, cart, at=at)
     standings = standings_of(cart, shop)
     problems = tuple(
         PreviewProblem(fault.line, str(fault.refusal), *texts_of(fault), fault.members)

@@ -21,7 +21,7 @@ from portal.demo.client import CallError, Client
 from portal.demo.province import PASSWORD, PURCHASERS, SUPPLIERS
 
 _HOST: Final = PURCHASERS[1].login
-_BUYERS: Final = tuple(body.login for body in PURCHASERS[1:])
+_BUYERS: Final = tuple(body.login for body in PURCHASERS[1:3])
 _BIDDERS: Final = tuple(body.login for body in SUPPLIERS[1:5])
 """The first purchaser and the first supplier are left to whoever tries the demonstration."""
 

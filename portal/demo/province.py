@@ -42,8 +42,9 @@ from kernel.problems import NotFound
 from kernel.runtime import Kernel
 from portal.demo.newcomers import set_up_newcomers
 from portal.demo.pictures import drawn
+from registries.controls import service as controls
 from registries.organisations import service as organisations
-from registries.organisations.rules import Kind
+from registries.organisations.rules import Kind, today
 from registries.users import service as users
 from registries.users.rules import ROLES_OF
 
@@ -63,7 +64,7 @@ _PICTURED: Final = 2
 
 
 class Body(NamedTuple):
-    """A sample organisation and the login of its one account."""
+    """A sample organisation and the login of its one account; with ``roles`` it is a further account of it."""
 
     login: str
     kind: Kind
@@ -71,6 +72,7 @@ class Body(NamedTuple):
     credit_code: str
     region: str
     person: str
+    roles: tuple[Role, ...] = ()
 
 
 BODIES: Final = (
@@ -81,6 +83,11 @@ BODIES: Final = (
     Body("purchaser", Kind.PURCHASER, "杭州市第一示例中学", "1233010200990011XT", "330102", "陈采购"),
     Body("purchaser2", Kind.PURCHASER, "浙江示例图书馆", "12330000009900128Q", ZHEJIANG, "林采购"),
     Body("purchaser3", Kind.PURCHASER, "杭州市西湖区示例教育局", "11330106009900136J", "330106", "何采购"),
+    Body("handler", Kind.PURCHASER, "宁波市示例档案馆", "12330200009900144Q", "330200", "徐经办"),
+    Body(
+        *("approver", Kind.PURCHASER, "宁波市示例档案馆", "12330200009900144Q", "330200", "叶审批"),
+        roles=(Role.APPROVER, Role.ADMINISTRATOR),
+    ),
     Body("supplier1", Kind.SUPPLIER, "杭州数源示例科技有限公司", "91330106MA9901012G", "330106", "王经理"),
     Body("supplier2", Kind.SUPPLIER, "宁波启明示例办公设备有限公司", "91330203MA99010205", "330203", "李经理"),
     Body("supplier3", Kind.SUPPLIER, "温州恒达示例电子有限公司", "91330302MA9901039Q", "330302", "赵经理"),
@@ -89,7 +96,9 @@ BODIES: Final = (
     Body("supplier6", Kind.SUPPLIER, "嘉兴海川示例家具有限公司", "91330402MA9901063E", "330402", "郑经理"),
 )
 SUPPLIERS: Final = tuple(body for body in BODIES if body.kind is Kind.SUPPLIER)
-PURCHASERS: Final = tuple(body for body in BODIES if body.kind is Kind.PURCHASER)
+PURCHASERS: Final = tuple(body for body in BODIES if body.kind is Kind.PURCHASER and not body.roles)
+APPROVAL_FROM: Final = parse_yuan("5000.00")
+"""From this amount on, orders of the organisation that has an approver need one."""
 
 _COMPUTER: Final[tuple[Attribute, ...]] = (
     TextAttribute("cpu", "处理器", length_max=100),
@@ -148,6 +157,9 @@ async def set_up(kernel: Kernel, tell: Tell = lambda _: None) -> None:
         await definitions.define_category(kernel, ACTOR, code=code, attributes=attributes)
     tell("单位与账号 · organisations and accounts")
     ids = {body.login: await _register(kernel, body) for body in BODIES}
+    for body in BODIES:
+        if Role.APPROVER in body.roles:
+            await _control(kernel, ids[body.login])
     supervisor = next(body for body in BODIES if body.kind is Kind.SUPERVISOR)
     await set_up_newcomers(kernel, supervisor_id=ids[supervisor.login], region=supervisor.region, password=PASSWORD)
     tell("框架协议与商品 · framework agreements and goods")
@@ -158,9 +170,12 @@ async def set_up(kernel: Kernel, tell: Tell = lambda _: None) -> None:
 
 
 async def _register(kernel: Kernel, body: Body) -> UUID:
-    organisation_id = await organisations.register_organisation(
-        kernel, ACTOR, kind=body.kind, name=body.name, credit_code=body.credit_code, region=body.region
-    )
+    if body.roles:
+        organisation_id = (await organisations.by_credit_code(kernel, body.credit_code)).organisation_id
+    else:
+        organisation_id = await organisations.register_organisation(
+            kernel, ACTOR, kind=body.kind, name=body.name, credit_code=body.credit_code, region=body.region
+        )
     await users.create_user(
         kernel,
         ACTOR,
@@ -168,9 +183,23 @@ async def _register(kernel: Kernel, body: Body) -> UUID:
         name=body.person,
         password=PASSWORD,
         organisation_id=organisation_id,
-        roles=SUPPLYING if body.kind is Kind.SUPPLIER else ROLES_OF[body.kind][:1],
+        roles=body.roles or (SUPPLYING if body.kind is Kind.SUPPLIER else ROLES_OF[body.kind][:1]),
     )
     return organisation_id
+
+
+async def _control(kernel: Kernel, organisation_id: UUID) -> None:
+    """Have an organisation's larger orders wait for its approver from today on."""
+    at = kernel.clock.now()
+    administrator = replace(ACTOR, organisation_id=organisation_id, roles=(Role.ADMINISTRATOR,))
+    await controls.set_approval(
+        kernel,
+        controls.By(administrator, "local", at),
+        approval_from_fen=APPROVAL_FROM,
+        effective_from=today(at),
+        note="内部控制制度（示例）",
+        most_fen=None,
+    )
 
 
 async def _stock_shelves(kernel: Kernel, suppliers: list[UUID]) -> None:

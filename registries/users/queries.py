@@ -65,12 +65,12 @@ async def actor_of(tx: AsyncConnection, user_id: UUID) -> Actor | None:
 
 
 async def first_of_each_organisation(tx: AsyncConnection, limit: int) -> list[Actor]:
-    """List one user of each organisation, the oldest, for the demonstration's login page."""
+    """List the oldest user of each organisation and roles, for the demonstration's login page."""
     oldest = (
         sa.select(_u.id)
-        .ext(postgresql.distinct_on(_u.organisation_id))
+        .ext(postgresql.distinct_on(_u.organisation_id, _u.roles))
         .where(_u.status == Status.ACTIVE)
-        .order_by(_u.organisation_id, _u.created_at, _u.login)
+        .order_by(_u.organisation_id, _u.roles, _u.created_at, _u.login)
     )
     statement = _actors().where(_u.id.in_(oldest)).order_by(_u.created_at, _u.login).limit(limit)
     return [actor for row in (await tx.execute(statement)).all() if (actor := _actor(row))]

@@ -25,6 +25,7 @@ from registries.organisations.rules import Kind
 from registries.users.rules import ROLES_OF
 from tests.builders.enrolled import a_certificate_of
 from tests.builders.examples import example_of
+from tests.builders.market_approvals import a_request_of
 from tests.builders.market_auctions import some_terms
 from tests.builders.market_orders import a_trade, an_order_of
 from tests.builders.market_signings import a_signing_of
@@ -103,7 +104,6 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     administering = {Role.ADMINISTRATOR: await session(first.user_id)}
     passkey = Passkey(UUID(int=55), trade.purchaser.user_id, b"credential", b"key", 0, "电脑")
     assert await add_passkey(kernel.db.pool, passkey, kernel.clock.now())
-    signing_id = await a_signing_of(kernel, purchaser=trade.purchaser, supplier=trade.supplier)
     objects = {
         "certificate_id": str(certificate.id),
         "passkey_id": str(passkey.id),
@@ -115,7 +115,8 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "offer_id": str(trade.offer_id),
         "product_id": str(trade.market.product_id),
         "auction_id": str(draft.auction_id),
-        "signing_id": str(signing_id),
+        "signing_id": str(await a_signing_of(kernel, purchaser=trade.purchaser, supplier=trade.supplier)),
+        "request_id": str(await a_request_of(kernel, trade)),
         "entry": f"order.{order_id}.1",
     }
     holders = {
@@ -130,6 +131,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "product_id": selling,
         "auction_id": buying,
         "signing_id": buying | selling | overseeing,
+        "request_id": buying,
         "entry": {Role.PURCHASER: buying[Role.PURCHASER]},
     }
     await kernel.transparency.step()

@@ -17,6 +17,7 @@ from kernel.access.actors import Actor, Role
 from kernel.commit.command import Key
 from kernel.journal.streams import S, StreamRef
 from kernel.runtime import Kernel
+from market.approvals import service as approvals
 from market.limits.rules import Limit, PolicySnapshot, Spending
 from market.orders import service as orders
 from market.orders.lifecycle import Details, Order, OrderLine, Stage, Step, Terms
@@ -316,14 +317,13 @@ async def place(
     kernel: Kernel, trade: Trade, *lines: Wanted, key: str | None = None, fingerprint: bytes = b"f", **changes: Any
 ) -> PlacedOrders:
     """Place a cart of the trade's purchaser."""
-    return await orders.place(
-        kernel,
+    by = approvals.By(
         trade.purchaser,
-        trade.cart(*lines, **changes),
-        origin="192.0.2.1",
-        at=kernel.clock.now(),
-        key=Key(trade.purchaser.journal, key, fingerprint) if key else None,
+        "192.0.2.1",
+        kernel.clock.now(),
+        Key(trade.purchaser.journal, key, fingerprint) if key else None,
     )
+    return await approvals.check_out(kernel, by, trade.cart(*lines, **changes))
 
 
 async def an_order_of(kernel: Kernel, trade: Trade, *lines: Wanted) -> UUID:

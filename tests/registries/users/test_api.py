@@ -174,13 +174,15 @@ async def test_a_short_password_is_refused_before_anything_is_stored(kernel: Ker
     assert await owner.fetchval("select count(*) from credentials") == 0
 
 
-async def test_demo_accounts_are_one_of_each_organisation(kernel: Kernel, client: httpx2.AsyncClient) -> None:
+async def test_demo_accounts_are_one_of_each_organisation_and_role(kernel: Kernel, client: httpx2.AsyncClient) -> None:
     seller, buyer = await register(kernel, 1), await register(kernel, 2, Kind.PURCHASER)
     await a_user(kernel, "seller", seller)
     await a_user(kernel, "seller2", seller)
     await a_user(kernel, "buyer", buyer, Role.PURCHASER)
+    await a_user(kernel, "buyer2", buyer, Role.PURCHASER)
+    await a_user(kernel, "second-hand", buyer, Role.APPROVER)
     found = (await client.get("/api/demo-accounts")).json()
-    assert sorted(item["login"] for item in found["items"]) == ["buyer", "seller"]
+    assert sorted(item["login"] for item in found["items"]) == ["buyer", "second-hand", "seller"]
 
 
 async def test_there_are_no_demo_accounts_but_in_a_demonstration(make_kernel: Any) -> None:

@@ -1212,7 +1212,7 @@ export interface paths {
         /** List orders, the newest first; q is a part of number, product or party / 订单列表 */
         get: operations["list_orders"];
         put?: never;
-        /** Place a cart: one order per supplier, all or none / 直接订购 */
+        /** Place a cart: per supplier an order, or from the approval limit on a request; all or none / 直接订购 */
         post: operations["place_orders"];
         delete?: never;
         options?: never;
@@ -1367,6 +1367,126 @@ export interface paths {
         put?: never;
         /** Cancel an order / 取消 */
         post: operations["cancel_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Requests for approval, the newest first; q is a part of number, supplier or handler / 审批列表 */
+        get: operations["list_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals/to-decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many requests wait for the reader / 待我审批数 */
+        get: operations["count_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A request: what was asked for, and what changed since / 审批详情 */
+        get: operations["get_approval"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals/{request_id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve: the order is placed in the same commit / 批准 */
+        post: operations["approve_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals/{request_id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Return with a reason / 退回 */
+        post: operations["return_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals/{request_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraw what one has asked for / 撤回 */
+        post: operations["withdraw_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/organisation/approval-limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** From which amount on the own organisation's orders need an approver / 审批起点金额 */
+        get: operations["get_control"];
+        /** Set from which amount on orders need an approver / 设置审批起点金额 */
+        put: operations["set_control"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2013,7 +2133,7 @@ export interface components {
          * @description What can be done, as ``noun.verb``.
          * @enum {unknown}
          */
-        Action: "access.read" | "agreement.read" | "auction.award" | "auction.host" | "auction.offer" | "auction.oversee" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "oversight.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
+        Action: "access.read" | "agreement.read" | "approval.decide" | "approval.read" | "approval.withdraw" | "auction.award" | "auction.host" | "auction.offer" | "auction.oversee" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "control.change" | "control.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "oversight.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -2114,6 +2234,22 @@ export interface components {
             administrator: components["schemas"]["AdministratorIn"];
         };
         /**
+         * ApproveIn
+         * @description What the approver looked at: ``seen`` of the request as it was read.
+         */
+        ApproveIn: {
+            seen: string;
+        };
+        /**
+         * Approver
+         * @description Somebody who can approve.
+         */
+        Approver: {
+            /** Format: uuid */
+            user_id: string;
+            name: string;
+        };
+        /**
          * AskIn
          * @description Who is to sign, in this order unless ``turns`` says any.
          */
@@ -2121,6 +2257,19 @@ export interface components {
             signers: string[];
             /** @default in-order */
             turns?: components["schemas"]["Turns"];
+        };
+        /**
+         * AskedOrder
+         * @description An order of a cart that was not placed: it waits for a second hand.
+         */
+        AskedOrder: {
+            /** Format: uuid */
+            request_id: string;
+            number: string;
+            /** Format: uuid */
+            supplier_id: string;
+            supplier_name: string;
+            total_fen: number;
         };
         /**
          * Assurance
@@ -2301,12 +2450,6 @@ export interface components {
             until: string;
         };
         /**
-         * Box
-         * @description Which signings a list shows.
-         * @enum {unknown}
-         */
-        Box: "all" | "asked";
-        /**
          * BrandFacet
          * @description A brand and how many products of the list have it.
          */
@@ -2475,7 +2618,7 @@ export interface components {
          * @description What an area asks beyond the scope: a stage, a part that the actor has, a conflict of interest.
          * @enum {unknown}
          */
-        Condition: "admitted" | "budget-holder" | "document-party" | "host" | "named-signer" | "offered" | "overseen" | "party" | "published-or-own" | "second-hand" | "step-of-side";
+        Condition: "admitted" | "asked-for" | "budget-holder" | "colleagues-request" | "document-party" | "host" | "named-signer" | "offered" | "overseen" | "party" | "published-or-own" | "second-hand" | "step-of-side";
         /**
          * ConditionOut
          * @description What a condition means, and the function that decides it.
@@ -2492,6 +2635,39 @@ export interface components {
          */
         ConsistencyOut: {
             proof: string[];
+        };
+        /**
+         * ControlIn
+         * @description From which amount and which Beijing day on orders need an approver; no amount switches approval off.
+         */
+        ControlIn: {
+            approval_from_fen: number | null;
+            /** Format: date */
+            effective_from: string;
+            /** @default  */
+            note?: string;
+        };
+        /**
+         * ControlOut
+         * @description What holds today, what is set for later, every setting, and who can approve.
+         *
+         *     ``order_max_fen`` is the largest limit of one direct order: nothing above it can be set.
+         */
+        ControlOut: {
+            approval_from_fen: number | null;
+            order_max_fen: number | null;
+            ahead: components["schemas"]["SettingMade"][];
+            approvers: components["schemas"]["Approver"][];
+            history: components["schemas"]["SettingMade"][];
+        };
+        /**
+         * ControlSet
+         * @description What was set, and the Beijing day from which on it holds.
+         */
+        ControlSet: {
+            approval_from_fen: number | null;
+            /** Format: date */
+            effective_from: string;
         };
         /**
          * Credential
@@ -2576,6 +2752,29 @@ export interface components {
             staff?: number;
             /** @default  */
             venue?: string;
+        };
+        /**
+         * Difference
+         * @description One thing that changed since a request was made; ``line`` counts from 1, prices are in yuan.
+         */
+        Difference: {
+            line: number;
+            what: components["schemas"]["What"];
+            before: string;
+            after: string;
+        };
+        /**
+         * Ended
+         * @description Where a request stands after a step, and the order that it became.
+         */
+        Ended: {
+            /** Format: uuid */
+            request_id: string;
+            stage: components["schemas"]["market.approvals.lifecycle.Stage"];
+            /** @default null */
+            order_id?: string | null;
+            /** @default  */
+            order_number?: string;
         };
         /**
          * EnrolIn
@@ -3049,20 +3248,6 @@ export interface components {
             ratio_bp?: number | null;
         };
         /**
-         * Moment
-         * @description One entry of an order's timeline, from the journal.
-         */
-        Moment: {
-            version: number;
-            at: string;
-            what: string;
-            name: string;
-            organisation: string;
-            details: {
-                [key: string]: string;
-            };
-        };
-        /**
          * Nature
          * @description What kind of thing an action is; the separation of duties speaks of these (:mod:`kernel.access.duties`).
          * @enum {unknown}
@@ -3192,7 +3377,7 @@ export interface components {
             tracking: string;
             terms: components["schemas"]["Terms"];
             steps: components["schemas"]["market.orders.lifecycle.Step"][];
-            timeline: components["schemas"]["Moment"][];
+            timeline: components["schemas"]["market.orders.queries.Moment"][];
             pictures: (string | null)[];
             receipt_version: number | null;
         };
@@ -3393,6 +3578,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * Page[RequestRow]
+         * @description Some rows of a list, and the cursor of the page behind them (``None`` at the end).
+         */
+        Page_RequestRow_: {
+            items: components["schemas"]["RequestRow"][];
+            next: string | null;
+        };
+        /**
          * Page[SigningRow]
          * @description Some rows of a list, and the cursor of the page behind them (``None`` at the end).
          */
@@ -3468,11 +3661,13 @@ export interface components {
         };
         /**
          * PlacedOrders
-         * @description What a cart became: one order per supplier.
+         * @description What a cart became: one order, or one request for approval, per supplier; ``total_fen`` is that of the orders.
          */
         PlacedOrders: {
             orders: components["schemas"]["PlacedOrder"][];
             total_fen: number;
+            /** @default [] */
+            requests?: components["schemas"]["AskedOrder"][];
         };
         /**
          * PlannedSuspension
@@ -3526,6 +3721,8 @@ export interface components {
             limits: components["schemas"]["market.limits.rules.Standing"][];
             problems: components["schemas"]["PreviewProblem"][];
             ok: boolean;
+            /** @default null */
+            approval_from_fen?: number | null;
         };
         /**
          * PreviewIn
@@ -3892,6 +4089,55 @@ export interface components {
             suspended_until: string | null;
         };
         /**
+         * RequestOut
+         * @description A request: what was asked for, what changed since, what stands in the way now, what the reader may do.
+         *
+         *     While it is pending ``differences`` are those of now; afterwards those that were approved.
+         */
+        RequestOut: {
+            /** Format: uuid */
+            request_id: string;
+            version: number;
+            number: string;
+            stage: components["schemas"]["market.approvals.lifecycle.Stage"];
+            terms: components["schemas"]["Terms"];
+            approval_from_fen: number;
+            handler_name: string;
+            asked_at: string;
+            changed_at: string;
+            decided_by: string;
+            reason: string;
+            order_id: string | null;
+            order_number: string;
+            differences: components["schemas"]["Difference"][];
+            problems: components["schemas"]["PreviewProblem"][];
+            budget_available_fen: number | null;
+            seen: string;
+            own: boolean;
+            may_decide: boolean;
+            may_withdraw: boolean;
+            timeline: components["schemas"]["market.approvals.queries.Moment"][];
+        };
+        /**
+         * RequestRow
+         * @description A request as a list shows it; ``to_decide`` says that the reader may approve or return it.
+         */
+        RequestRow: {
+            /** Format: uuid */
+            request_id: string;
+            number: string;
+            stage: components["schemas"]["market.approvals.lifecycle.Stage"];
+            supplier_name: string;
+            total_fen: number;
+            handler_name: string;
+            asked_at: string;
+            changed_at: string;
+            decided_by: string;
+            products: string[];
+            lines: number;
+            to_decide: boolean;
+        };
+        /**
          * ResetIn
          * @description Why a colleague's second factors are reset; the colleague is told.
          */
@@ -3905,6 +4151,13 @@ export interface components {
         ResetRow: {
             at: string;
             by: string;
+            reason: string;
+        };
+        /**
+         * ReturnIn
+         * @description Why it is sent back.
+         */
+        ReturnIn: {
             reason: string;
         };
         /**
@@ -3984,6 +4237,19 @@ export interface components {
             actor: components["schemas"]["ActorOut"];
             expires_at: string;
             session: components["schemas"]["StateOut"];
+        };
+        /**
+         * SettingMade
+         * @description One setting as it was made: when, by whom, from which day on, and why.
+         */
+        SettingMade: {
+            version: number;
+            at: string;
+            name: string;
+            approval_from_fen: number | null;
+            /** Format: date */
+            effective_from: string;
+            note: string;
         };
         /**
          * ShipIn
@@ -4274,6 +4540,13 @@ export interface components {
             limits: components["schemas"]["LimitApplied"][];
         };
         /**
+         * ToDecide
+         * @description How many requests wait for the reader's decision.
+         */
+        ToDecide: {
+            count: number;
+        };
+        /**
          * Turns
          * @description Who is asked when.
          * @enum {unknown}
@@ -4334,6 +4607,17 @@ export interface components {
             count: number;
         };
         /**
+         * What
+         * @description What about a line is no longer as it was asked for.
+         * @enum {unknown}
+         */
+        What: "agreement-price" | "brand" | "model" | "name" | "offer" | "price" | "product" | "specifications" | "unit";
+        /**
+         * WithdrawIn
+         * @description Nothing needs to be said.
+         */
+        WithdrawIn: Record<string, never>;
+        /**
          * WitnessOut
          * @description A witness that this site shows its checkpoints to.
          */
@@ -4390,6 +4674,28 @@ export interface components {
          */
         "kernel.live.audience.Standing": "bidder" | "host" | "public" | "supervisor";
         /**
+         * Stage
+         * @description Where a request stands.
+         * @enum {unknown}
+         */
+        "market.approvals.lifecycle.Stage": "approved" | "pending" | "returned" | "withdrawn";
+        /**
+         * Box
+         * @description Which requests a list shows.
+         * @enum {unknown}
+         */
+        "market.approvals.queries.Box": "all" | "mine" | "to-decide" | "waiting";
+        /**
+         * Moment
+         * @description One entry of a request's timeline, from the journal: what was done, when and by whom.
+         */
+        "market.approvals.queries.Moment": {
+            version: number;
+            at: string;
+            what: string;
+            name: string;
+        };
+        /**
          * Scope
          * @description Which auctions a list shows.
          * @enum {unknown}
@@ -4433,6 +4739,20 @@ export interface components {
          */
         "market.orders.lifecycle.Step": "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
         /**
+         * Moment
+         * @description One entry of an order's timeline, from the journal.
+         */
+        "market.orders.queries.Moment": {
+            version: number;
+            at: string;
+            what: string;
+            name: string;
+            organisation: string;
+            details: {
+                [key: string]: string;
+            };
+        };
+        /**
          * ReasonIn
          * @description Why.
          */
@@ -4445,6 +4765,12 @@ export interface components {
          * @enum {unknown}
          */
         "market.signings.lifecycle.Stage": "completed" | "declined" | "prepared" | "signing" | "withdrawn";
+        /**
+         * Box
+         * @description Which signings a list shows.
+         * @enum {unknown}
+         */
+        "market.signings.queries.Box": "all" | "asked";
         /**
          * ReasonIn
          * @description Why.
@@ -10313,7 +10639,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Place a cart: one order per supplier, all or none / 直接订购 */
+            /** @description Place a cart: per supplier an order, or from the approval limit on a request; all or none / 直接订购 */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -11149,6 +11475,627 @@ export interface operations {
             };
             /** @description not-found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_approvals: {
+        parameters: {
+            query?: {
+                box?: components["schemas"]["market.approvals.queries.Box"];
+                stage?: components["schemas"]["market.approvals.lifecycle.Stage"] | null;
+                q?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Requests for approval, the newest first; q is a part of number, supplier or handler / 审批列表 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RequestRow_"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    count_approvals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many requests wait for the reader / 待我审批数 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToDecide"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A request: what was asked for, and what changed since / 审批详情 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestOut"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    approve_request: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveIn"];
+            };
+        };
+        responses: {
+            /** @description Approve: the order is placed in the same commit / 批准 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    return_request: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReturnIn"];
+            };
+        };
+        responses: {
+            /** @description Return with a reason / 退回 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    withdraw_request: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawIn"];
+            };
+        };
+        responses: {
+            /** @description Withdraw what one has asked for / 撤回 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict, refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_control: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description From which amount on the own organisation's orders need an approver / 审批起点金额 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlOut"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    set_control: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ControlIn"];
+            };
+        };
+        responses: {
+            /** @description Set from which amount on orders need an approver / 设置审批起点金额 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlSet"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12684,7 +13631,7 @@ export interface operations {
     signings: {
         parameters: {
             query?: {
-                box?: components["schemas"]["Box"];
+                box?: components["schemas"]["market.signings.queries.Box"];
                 stage?: components["schemas"]["market.signings.lifecycle.Stage"] | null;
                 auction_id?: string | null;
                 cursor?: string | null;
