@@ -159,7 +159,7 @@ async def set_up(kernel: Kernel, tell: Tell = lambda _: None) -> None:
     ids = {body.login: await _register(kernel, body) for body in BODIES}
     for body in BODIES:
         if Role.APPROVER in body.roles:
-            await _control(kernel, ids[body.login])
+            await _control(kernel, body, ids[body.login])
     supervisor = next(body for body in BODIES if body.kind is Kind.SUPERVISOR)
     await set_up_newcomers(kernel, supervisor_id=ids[supervisor.login], region=supervisor.region, password=PASSWORD)
     tell("框架协议与商品 · framework agreements and goods")
@@ -188,10 +188,10 @@ async def _register(kernel: Kernel, body: Body) -> UUID:
     return organisation_id
 
 
-async def _control(kernel: Kernel, organisation_id: UUID) -> None:
+async def _control(kernel: Kernel, body: Body, organisation_id: UUID) -> None:
     """Have an organisation's larger orders wait for its approver from today on."""
     at = kernel.clock.now()
-    administrator = replace(ACTOR, organisation_id=organisation_id, roles=(Role.ADMINISTRATOR,))
+    administrator = replace(ACTOR, name=body.person, organisation_id=organisation_id, roles=(Role.ADMINISTRATOR,))
     await controls.set_approval(
         kernel,
         controls.By(administrator, "local", at),

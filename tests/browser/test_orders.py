@@ -1,13 +1,17 @@
 """A direct order from the shelf to its end, by a purchaser and two suppliers in windows of their own."""
 
 import re
+from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
 from crypto.log.receipts import read_receipt
+from kernel.clock import BEIJING, SystemClock
 from kernel.money import Fen, format_yuan
+from portal.demo.province import APPROVAL_FROM
 from tests.builders.browser import PHONE, Service, Visit, Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -15,17 +19,22 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUPPLIERS = {"杭州数源示例科技有限公司": "supplier1", "宁波启明示例办公设备有限公司": "supplier2"}
 
 
-def _product_with_two_sellers(service: Service) -> dict[str, object]:
-    """Find a product that the two suppliers both offer."""
-    found = httpx2.get(f"{service.url}/api/products", params={"q": "计算机", "limit": 50}).json()["items"]
+def _product_with_two_sellers(service: Service, words: str = "计算机", below_fen: int | None = None) -> dict[str, Any]:
+    """Find a product that the two suppliers both offer, below a unit price if one is given."""
+    found = httpx2.get(f"{service.url}/api/products", params={"q": words, "limit": 50}).json()["items"]
     for row in found:
-        product: dict[str, object] = httpx2.get(f"{service.url}/api/products/{row['product_id']}").json()
-        if SUPPLIERS.keys() <= {offer["supplier_name"] for offer in product["offers"]}:  # type: ignore[attr-defined]
+        product: dict[str, Any] = httpx2.get(f"{service.url}/api/products/{row['product_id']}").json()
+        prices = _prices(product)
+        if SUPPLIERS.keys() <= prices.keys() and (below_fen is None or max(prices.values()) < below_fen):
             return product
     raise AssertionError("the sample province has no such product")
 
 
-async def _add_to_cart(visitor: Visitor, product: dict[str, object], supplier: str, quantity: int) -> None:
+def _prices(product: dict[str, Any]) -> dict[str, int]:
+    return {offer["supplier_name"]: offer["price_fen"] for offer in product["offers"]}
+
+
+async def _add_to_cart(visitor: Visitor, product: dict[str, Any], supplier: str, quantity: int) -> None:
     page = await visitor.go(f"/catalogue/{product['product_id']}")
     row = page.get_by_role("row").filter(has_text=supplier)
     await row.get_by_role("spinbutton").fill(str(quantity))
@@ -167,9 +176,7 @@ async def test_a_price_that_has_changed_is_shown_before_the_order_and_can_be_tak
     product = _product_with_two_sellers(service)
     purchaser = await visit("purchaser3")
     seller = "杭州数源示例科技有限公司"
-    offers: list[dict[str, object]] = product["offers"]  # type: ignore[assignment]
-    price_fen = next(int(str(offer["price_fen"])) for offer in offers if offer["supplier_name"] == seller)
-    lower = format_yuan(Fen(price_fen - 1_01))
+    lower = format_yuan(Fen(_prices(product)[seller] - 1_01))
     await _add_to_cart(purchaser, product, seller, 1)
 
     supplier = await visit("supplier1")
@@ -222,3 +229,108 @@ async def test_what_the_form_lacks_is_pointed_out(visit: Visit, service: Service
     await expect(page.get_by_text("此项必填").first).to_be_visible()
     await expect(page.get_by_text("请先填完带 * 的配送与预算信息")).to_be_visible()
     await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_handler_asks_a_second_hand_approves_and_the_supplier_has_the_order(
+    visit: Visit, service: Service
+) -> None:
+    product = _product_with_two_sellers(service, "显示器", below_fen=APPROVAL_FROM)
+    large, small = SUPPLIERS
+    enough = -(-APPROVAL_FROM // _prices(product)[large])
+    handler = await visit("handler")
+    await _add_to_cart(handler, product, large, enough)
+    await _add_to_cart(handler, product, small, 1)
+
+    page = await handler.go("/cart")
+    await _fill_in_delivery(page)
+    await expect(page.get_by_text("1 个订单达到本单位审批起点 ¥5,000.00")).to_be_visible()
+    await expect(page.get_by_text("均核对无误")).to_be_visible()
+    assert await handler.findings() == []
+    await page.get_by_role("button", name="提交订单并提请审批").click()
+    dialog = page.get_by_role("dialog", name="确认下单")
+    await expect(dialog).to_contain_text("须审批")
+    await dialog.get_by_role("button", name="确认下单并提请审批").click()
+    await expect(page).to_have_url(re.compile(r"/approvals/[0-9a-f-]{36}$"))
+    await handler.settled()
+    await expect(page.get_by_text("等待本单位审批人办理")).to_be_visible()
+    await expect(page.get_by_role("button", name="批准", exact=True)).to_have_count(0)
+    number, address = await page.get_by_role("heading", level=1).inner_text(), page.url
+    assert await handler.findings() == []
+
+    supplier = await visit("supplier1")
+    desk = await supplier.go("/orders?stage=placed")
+    await expect(desk.get_by_role("row").filter(has_text="宁波市示例档案馆")).to_have_count(0)
+
+    approver = await visit("approver")
+    table = await approver.go("/")
+    await expect(table.get_by_role("navigation", name="主导航")).to_contain_text("项待您审批")
+    await table.get_by_role("link", name=number).click()
+    await approver.settled()
+    await expect(table.get_by_text("价格、商品与报价均无变化")).to_be_visible()
+    assert await approver.findings() == []
+    await _take(table, "批准")
+    await expect(table.get_by_text("订单已下达").first).to_be_visible()
+    order = await table.get_by_role("link", name=re.compile("查看订单")).inner_text()
+
+    await desk.reload()
+    await supplier.settled()
+    await desk.get_by_role("link", name=order.removeprefix("查看订单").strip()).click()
+    await supplier.settled()
+    await expect(desk.get_by_text("宁波市示例档案馆").first).to_be_visible()
+    await _take(desk, "接单")
+
+    await page.goto(address)
+    await handler.settled()
+    await expect(page.get_by_text("叶审批 已批准")).to_be_visible()
+    await expect(page.get_by_role("button", name="撤回", exact=True)).to_have_count(0)
+
+
+async def test_a_request_comes_back_with_a_reason_and_goes_into_the_cart_again(visit: Visit, service: Service) -> None:
+    product = _product_with_two_sellers(service, "显示器", below_fen=APPROVAL_FROM)
+    seller = next(iter(SUPPLIERS))
+    handler = await visit("handler", size=PHONE)
+    await _add_to_cart(handler, product, seller, -(-APPROVAL_FROM // _prices(product)[seller]))
+    page = await handler.go("/cart")
+    await _fill_in_delivery(page)
+    await expect(page.get_by_text("均核对无误")).to_be_visible()
+    await page.get_by_role("button", name="提请审批").click()
+    await page.get_by_role("dialog", name="确认提请审批").get_by_role("button", name="确认提请审批").click()
+    await expect(page).to_have_url(re.compile(r"/approvals/[0-9a-f-]{36}$"))
+    await handler.settled()
+    assert await handler.overflow() == 0
+
+    approver = await visit("approver", size=PHONE)
+    table = await approver.go(page.url.removeprefix(service.url))
+    await table.get_by_role("button", name="退回", exact=True).click()
+    dialog = table.get_by_role("dialog")
+    await dialog.get_by_role("button", name="退回", exact=True).click()
+    await expect(dialog.get_by_text("请填写理由")).to_be_visible()
+    await dialog.get_by_label("理由").fill("请改用第二条预算指标")
+    await dialog.get_by_role("button", name="退回", exact=True).click()
+    await expect(dialog).to_have_count(0)
+    assert await approver.overflow() == 0
+
+    await page.reload()
+    await handler.settled()
+    await expect(page.get_by_text("请改用第二条预算指标").first).to_be_visible()
+    await page.get_by_role("button", name="重新放入采购车").click()
+    await expect(page).to_have_url(f"{service.url}/cart")
+    await expect(page.get_by_role("spinbutton")).to_be_visible()
+
+
+async def test_an_administrator_raises_the_limit_from_a_later_day_and_the_history_says_so(visit: Visit) -> None:
+    administrator = await visit("approver", size=PHONE, expected=("409",))
+    page = await administrator.go("/organisation/approvals")
+    await page.get_by_label("审批起点金额（元）").fill("9999999999")
+    await page.get_by_role("button", name="保存设置").click()
+    await expect(page.get_by_role("alert")).to_contain_text("没有订单会达到")
+    await page.get_by_label("审批起点金额（元）").fill("8000")
+    day = (SystemClock().now().astimezone(BEIJING) + timedelta(days=30)).date().isoformat()
+    await page.get_by_label("生效日期").fill(day)
+    await page.get_by_label("依据或说明").fill("调高试行")
+    await page.get_by_role("button", name="保存设置").click()
+
+    await expect(page.get_by_text(f"{day} 起：¥8,000.00 起须经审批")).to_be_visible()
+    await expect(page.get_by_text("调高试行")).to_be_visible()
+    assert await administrator.overflow() == 0
+    assert await administrator.findings() == []

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from playwright.async_api import expect
 
-from tests.builders.browser import PHONE, WIDE, Service, Visit
+from tests.builders.browser import PHONE, WIDE, Service, Visit, ask_for_approval
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,6 +32,15 @@ PAGES = [
     ("purchaser", "/budget"),
     ("purchaser", "/budget/{line}"),
     ("purchaser", "/offers"),
+    ("purchaser", "/approvals"),
+    ("purchaser", "/organisation/approvals"),
+    ("handler", "/approvals"),
+    ("handler", "/approvals/{request}"),
+    ("handler", "/approvals?q=没有这样的"),
+    ("approver", "/"),
+    ("approver", "/approvals?box=to-decide"),
+    ("approver", "/approvals/{request}"),
+    ("approver", "/organisation/approvals"),
     ("supplier1", "/"),
     ("supplier1", "/orders"),
     ("supplier1", "/offers"),
@@ -59,6 +68,8 @@ ENGLISH = [
     ("purchaser", "/orders"),
     ("purchaser", "/signings"),
     ("supplier1", "/offers"),
+    ("approver", "/approvals/{request}"),
+    ("approver", "/organisation/approvals"),
     ("supervisor", "/admin/access"),
     ("auditor", "/log"),
     (None, "/receipts"),
@@ -83,6 +94,7 @@ def places(service: Service) -> dict[str, str]:
             "another": products[1]["product_id"],
             "agreement": items("/api/agreements")[0]["agreement_id"],
             "line": items("/api/budget-lines")[0]["budget_line_id"],
+            "request": ask_for_approval(service),
         }
 
 

@@ -72,6 +72,25 @@ const routes: RouteRecordRaw[] = [
     props: true,
   },
   {
+    path: "/approvals",
+    name: "approvals",
+    component: () => import("./pages/approvals/ApprovalsPage.vue"),
+    meta: { title: "approvals", parent: "home", roles: ["purchaser", "approver"] },
+  },
+  {
+    path: "/approvals/:id",
+    name: "approval",
+    component: () => import("./pages/approvals/ApprovalPage.vue"),
+    meta: { title: "approval", parent: "approvals", roles: ["purchaser", "approver"] },
+    props: true,
+  },
+  {
+    path: "/organisation/approvals",
+    name: "approval-limit",
+    component: () => import("./pages/approvals/LimitPage.vue"),
+    meta: { title: "approvalLimit", parent: "home", roles: ["purchaser", "approver", "administrator"] },
+  },
+  {
     path: "/budget",
     name: "budget",
     component: () => import("./pages/budget/BudgetPage.vue"),

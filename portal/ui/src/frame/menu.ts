@@ -3,8 +3,8 @@ import type { Role } from "../state/session.ts";
 
 export const MENUS: Readonly<Record<Role, readonly string[]>> = {
   public: ["home", "catalogue", "agreements", "auctions", "organisations"],
-  purchaser: ["home", "catalogue", "auctions", "orders", "signings", "budget", "agreements"],
-  approver: ["home", "orders", "signings", "budget", "auctions", "catalogue", "agreements"],
+  purchaser: ["home", "catalogue", "auctions", "orders", "approvals", "signings", "budget", "agreements"],
+  approver: ["home", "approvals", "orders", "signings", "budget", "auctions", "catalogue", "agreements"],
   agency: ["home", "catalogue", "auctions", "agreements"],
   supplier: ["home", "auctions", "orders", "signings", "offers", "catalogue", "agreements"],
   signatory: ["home", "signings", "auctions", "orders", "offers", "catalogue", "agreements"],

@@ -1,6 +1,7 @@
 import account from "./account.ts";
 import admin from "./admin.ts";
 import agreements from "./agreements.ts";
+import approvals from "./approvals.ts";
 import auctions from "./auctions.ts";
 import budget from "./budget.ts";
 import cart from "./cart.ts";
@@ -21,6 +22,7 @@ export default {
   account,
   admin,
   agreements,
+  approvals,
   auctions,
   budget,
   cart,

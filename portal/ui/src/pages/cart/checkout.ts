@@ -96,6 +96,12 @@ export function useCheckout() {
   );
   onScopeDispose(() => clearTimeout(timer));
 
+  /** The orders that reach the organisation's limit: they wait for an approver. */
+  const waiting = computed(() => {
+    const from = preview.value?.approval_from_fen;
+    return typeof from === "number" ? (preview.value?.orders ?? []).filter((order) => order.total_fen >= from) : [];
+  });
+
   /** Places what is chosen; the same key goes with the same cart until the service has answered. */
   async function place(): Promise<PlacedOrders> {
     const { budget_line_id, region, address, contact, phone, note } = delivery;
@@ -112,5 +118,5 @@ export function useCheckout() {
     return placed;
   }
 
-  return { delivery, chosen, preview, previewProblem, checking, lacks, complete, look, place };
+  return { delivery, chosen, preview, waiting, previewProblem, checking, lacks, complete, look, place };
 }
