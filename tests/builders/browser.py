@@ -1,5 +1,6 @@
 """Who looks at a page in a browser test, and the service that is looked at; see ``tests/browser/conftest.py``."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -83,7 +84,7 @@ def ask_for_approval(service: Service) -> str:
             "phone": "0574-88000000",
             "lines": [{"offer_id": offer["offer_id"], "quantity": enough, "price_fen": offer["price_fen"]}],
         }
-        headers = {"Idempotency-Key": f"ask-{offer['offer_id']}-{offer['price_fen']}"}
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
         answer = client.post("/api/orders", json=body, headers=headers).raise_for_status().json()
         return str(answer["requests"][0]["request_id"])
 
