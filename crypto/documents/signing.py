@@ -11,18 +11,20 @@ says so otherwise), and never where requests are answered.
 
 import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from asn1crypto import cms
+from asn1crypto import cms, crl, x509
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers import ExternalSigner
 from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
 from pyhanko.sign.signers.pdf_signer import PdfTBSDocument
+from pyhanko.sign.validation.dss import DocumentSecurityStore
 
 from crypto import signatures
 from crypto.certificates import asn1
@@ -118,6 +120,55 @@ def finish(prepared: Prepared, signature: bytes, *, at: datetime, stamp: Stamper
     except (PdfError, SigningError, ValueError) as error:
         raise DocumentError(f"the signature cannot be put in: {error}") from error
     return out.getvalue()
+
+
+def keep_checkable(pdf: bytes, certificates: Iterable[Certificate], lists: Sequence[bytes]) -> bytes:
+    """
+    Append what a reader needs to check signatures later, from the file and the roots alone (PAdES B-LT).
+
+    Of ``certificates`` and ``lists`` (revocation lists, DER) go in those on the way from a signature or its time stamp
+    to a root; what is in the document already is not put in again.
+
+    Raises:
+        DocumentError: it is no PDF, or the lists cannot be read.
+    """
+    out = io.BytesIO(pdf)
+    try:
+        embedded = PdfFileReader(io.BytesIO(pdf)).embedded_regular_signatures
+        inside = {one.dump(): one for found in embedded for one in _certificates_in(found.signed_data)}
+        way = {**inside, **_above(inside.values(), [one.parsed for one in certificates])}
+        issuers = {one.issuer.dump() for one in way.values()}
+        read = [crl.CertificateList.load(one, strict=True) for one in lists]
+        DocumentSecurityStore.add_dss(
+            out,
+            None,
+            certs=[one for der, one in way.items() if der not in inside and one.self_signed == "no"],
+            crls=[one for one in read if one.issuer.dump() in issuers],
+        )
+    except (PdfError, SigningError, ValueError) as error:
+        raise DocumentError(f"the document cannot take revocation lists: {error}") from error
+    return out.getvalue()
+
+
+def _above(below: Iterable[x509.Certificate], known: Iterable[x509.Certificate]) -> dict[bytes, x509.Certificate]:
+    """List what stands above certificates, by their DER, as far as it is known."""
+    named = {one.subject.dump(): one for one in known}
+    found: dict[bytes, x509.Certificate] = {}
+    waiting = list(below)
+    while waiting:
+        above = named.get(waiting.pop().issuer.dump())
+        if above is not None and above.dump() not in found:
+            found[above.dump()] = above
+            waiting.append(above)
+    return found
+
+
+def _certificates_in(signed: cms.SignedData) -> Iterable[x509.Certificate]:
+    yield from (one.chosen for one in signed["certificates"])
+    for attribute in signed["signer_infos"][0]["unsigned_attrs"] or ():
+        if attribute["type"].native == "signature_time_stamp_token":
+            for token in attribute["values"]:
+                yield from (one.chosen for one in token["content"]["certificates"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,14 @@ async def prepare(
     return await _in_workshop(kernel, lambda: signing.prepare(pdf, certificates, field=field, reason=reason, at=at))
 
 
-async def finish(kernel: Kernel, prepared: "Prepared", signature: bytes, *, at: datetime) -> bytes:
+async def finish(
+    kernel: Kernel, prepared: "Prepared", signature: bytes, *, at: datetime, lists: Sequence[bytes] = ()
+) -> bytes:
     """
     Put a person's signature in, time-stamped where the site has an authority.
+
+    With ``lists``, the revocation lists of the signer's way to their root, the document keeps what checking it later
+    takes; those about the time stamp authority come from the folder of our services, as far as they lie there.
 
     Raises:
         Unavailable: no time stamp can be had.
@@ -80,7 +85,16 @@ async def finish(kernel: Kernel, prepared: "Prepared", signature: bytes, *, at: 
     from crypto.documents import signing  # noqa: PLC0415 - slow to import
 
     stamp = _stamper(kernel.stamps, asyncio.get_running_loop()) if kernel.stamps else None
-    return await _in_workshop(kernel, lambda: signing.finish(prepared, signature, at=at, stamp=stamp))
+    settings = kernel.settings
+
+    def finishing() -> bytes:
+        signed = signing.finish(prepared, signature, at=at, stamp=stamp)
+        if not lists:
+            return signed
+        above = [*map(Certificate, prepared.certificates), *_believed_about_time(settings.tsa_trust)]
+        return signing.keep_checkable(signed, above, [*lists, *_lists_in(identities_of(settings).folder)])
+
+    return await _in_workshop(kernel, finishing)
 
 
 async def _in_workshop(kernel: Kernel, work: Callable[[], T]) -> T:
@@ -111,10 +125,17 @@ def _seal_of(identity: Identity, folder: Path, tsa_trust: Path | None) -> "Seal"
     """Say what the seal rests on: its highest certificate, whom we believe about time, and the lists in the folder."""
     from crypto.documents.signing import Seal  # noqa: PLC0415 - slow to import
 
-    believed = read_certificates(tsa_trust.read_bytes()) if tsa_trust else []
     top = identity.chain[-1] if identity.chain else identity.certificate
-    lists = tuple(path.read_bytes() for path in sorted(folder.glob("*.crl")))
-    return Seal(identity.key, identity.certificate, identity.chain, Trust((top, *believed)), lists)
+    trust = Trust((top, *_believed_about_time(tsa_trust)))
+    return Seal(identity.key, identity.certificate, identity.chain, trust, _lists_in(folder))
+
+
+def _believed_about_time(tsa_trust: Path | None) -> list[Certificate]:
+    return read_certificates(tsa_trust.read_bytes()) if tsa_trust else []
+
+
+def _lists_in(folder: Path) -> tuple[bytes, ...]:
+    return tuple(path.read_bytes() for path in sorted(folder.glob("*.crl")))
 
 
 def _stamper(client: StampClient, loop: asyncio.AbstractEventLoop) -> "Stamper":

@@ -292,12 +292,12 @@ async def _signed(
     certificate, _ = await _validated(kernel, by, own, above)
     from crypto.documents.signing import Prepared  # noqa: PLC0415 - slow to import
 
-    before = await _file(kernel, one.before)
+    before, lists = await _file(kernel, one.before), await certificates.lists_now(kernel, at=by.at)
     prepared = Prepared(
         before + one.tail, one.digest, (one.hole_start, one.hole_end), one.to_sign, one.algorithm, one.certificates
     )
     try:
-        pdf = await office.finish(kernel, prepared, signature, at=by.at)
+        pdf = await office.finish(kernel, prepared, signature, at=by.at, lists=lists)
     except CryptoError as error:
         raise Refused(
             "签名与证书不符，请确认选择了正确的证书后重新签署。",

@@ -266,6 +266,19 @@ async def revocation_list(kernel: Kernel, *, at: datetime, serial: str | None = 
     return authority.revocation_list(lines, number=int(at.timestamp()), at=at)
 
 
+async def lists_now(kernel: Kernel, *, at: datetime) -> list[bytes]:
+    """
+    Give every revocation list that we go by, each whole, our own as of this moment: for documents that keep them.
+
+    Raises ``Unavailable`` when one of them cannot be read.
+    """
+    try:
+        own = [await revocation_list(kernel, at=at)] if kernel.trust.folder.exists else []
+        return [*own, *kernel.trust.lists()]
+    except (FolderError, CryptoError, OSError) as error:
+        raise _away(error) from error
+
+
 async def published_list(kernel: Kernel, *, at: datetime) -> bytes:
     """Give the list that the public gets: one that this process wrote less than ``PUBLISHED_S`` ago, or a new one."""
     now_s = kernel.clock.monotonic_s()

@@ -79,7 +79,9 @@ class Site(NamedTuple):
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def site(databases: Databases, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     data, house = tmp_path_factory.mktemp("signings"), AStampingHouse(valid=ALWAYS)
-    settings = Settings(demo=True, port=0, data_dir=data, assurance=Assurance.CERTIFICATE, **tsa_settings(house, data))
+    settings = Settings(
+        demo=True, port=0, data_dir=data, assurance=Assurance.CERTIFICATE, **tsa_settings(house, data, NOON)
+    )
     async with (
         databases.fresh() as database_url,
         open_kernel(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,11 +44,13 @@ PURCHASER, WINNER = UUID(int=1), UUID(int=2)
 _TSA = "http://tsa.test/"
 
 
-def tsa_settings(house: AStampingHouse, folder: Path) -> dict[str, Any]:
-    """Settings of a site that believes the house about time; see :func:`stamping`."""
-    trust = folder / "time.pem"
+def tsa_settings(house: AStampingHouse, folder: Path, at: datetime) -> dict[str, Any]:
+    """Settings of a site that believes the house about time and has its list of ``at``; see :func:`stamping`."""
+    trust, lists = folder / "time.pem", folder / "trust"
     trust.write_bytes(house.root.certificate.public_bytes(Encoding.PEM))
-    return {"tsa_url": (_TSA,), "tsa_trust": trust}
+    lists.mkdir()
+    (lists / "time.crl").write_bytes(house.root.revocations(at=at).public_bytes(Encoding.DER))
+    return {"tsa_url": (_TSA,), "tsa_trust": trust, "trust_dir": lists}
 
 
 @asynccontextmanager

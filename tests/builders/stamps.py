@@ -82,13 +82,11 @@ class AnIssuer:
         return self.issue(key, a_name(common), *(extensions or usual))
 
     def revocations(
-        self, *revoked: tuple[x509.Certificate, datetime, x509.ReasonFlags | None]
+        self, *revoked: tuple[x509.Certificate, datetime, x509.ReasonFlags | None], at: datetime = NOON
     ) -> x509.CertificateRevocationList:
-        builder = (
-            x509.CertificateRevocationListBuilder().issuer_name(self.name).last_update(NOON).next_update(NOON + YEAR)
-        )
-        for certificate, at, reason in revoked:
-            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(at)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.name).last_update(at).next_update(at + YEAR)
+        for certificate, since, reason in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(since)
             if reason is not None:
                 entry = entry.add_extension(x509.CRLReason(reason), critical=False)
             builder = builder.add_revoked_certificate(entry.build())

@@ -19,7 +19,7 @@ def house() -> AStampingHouse:
 
 @pytest.fixture
 async def kernel(make_kernel: KernelMaker, tmp_path: Path, house: AStampingHouse) -> AsyncIterator[Kernel]:
-    made = await make_kernel(ManualClock(NOON), data_dir=tmp_path, **tsa_settings(house, tmp_path))
+    made = await make_kernel(ManualClock(NOON), data_dir=tmp_path, **tsa_settings(house, tmp_path, NOON))
     async with stamping(made, house) as kernel:
         yield kernel
 

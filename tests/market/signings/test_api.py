@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import io
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Final
 
 import httpx2
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, crl, x509
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 from crypto.documents.checking import Found, check
 from crypto.errors import NotVerifiedError
@@ -24,7 +26,7 @@ from registries.organisations.rules import Kind
 from tests.builders.enrolled import Person
 from tests.builders.market_signings import ROLES, Table, believed
 from tests.builders.registries import a_user, register
-from tests.conformance.test_documents import pdfsig
+from tests.conformance.test_documents import judged_by_roots, pdfsig
 
 ELSEWHERE: Final = "330800"
 
@@ -92,6 +94,36 @@ async def test_what_is_signed_is_the_digest_of_the_file_that_was_shown(table: Ta
 
     assert prepared["before"] == hashlib.sha256(pdf).hexdigest()
     assert digest == hashlib.sha256(covered).digest()
+
+
+async def test_each_signature_is_checked_with_the_file_and_the_roots_alone(table: Table) -> None:
+    """A reader whom the site no longer answers: what was revoked, and when, stands in the file."""
+    signing, at = await table.asked(), table.kernel.clock.now()
+    believed_ = believed(table.kernel)
+    assert believed_.time
+    roots = [one.parsed for one in believed_.people.roots]
+    roots += [x509.Certificate.load(der) for der in believed_.time.known_der]
+    expected = {}
+    for number, name in enumerate(ROLES, 1):
+        assert (await table.sign(name, signing)).status_code == 200
+        expected[f"signer-{number}"] = True
+        found = await asyncio.to_thread(judged_by_roots, await table.file(signing), roots, at=at)
+        assert {one: found[one] for one in expected} == expected
+
+
+async def test_a_certificate_that_was_revoked_earlier_is_on_the_list_in_the_file(table: Table) -> None:
+    approver = table.person("approver")
+    old = approver.certificate
+    assert (
+        await approver.post(f"/api/certificates/{approver.id}/revocation", {"reason": "电脑丢失"})
+    ).status_code == 200
+    signing = await table.asked("handler")
+    assert (await table.sign("handler", signing)).status_code == 200
+    reader = PdfFileReader(io.BytesIO(await table.file(signing)))
+    lists = [crl.CertificateList.load(one.get_object().data) for one in reader.root["/DSS"]["/CRLs"]]
+    gone = [line["user_certificate"].native for one in lists for line in one["tbs_cert_list"]["revoked_certificates"]]
+
+    assert gone == [x509.Certificate.load(old).serial_number]
 
 
 async def test_who_is_not_asked_yet_is_told_so(table: Table) -> None:
