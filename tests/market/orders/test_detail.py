@@ -5,7 +5,9 @@ import pytest
 from catalog.offers.service import OFFER
 from catalog.pictures.service import store_picture
 from catalog.products import service as products
+from kernel.problems import NotFound, Unavailable
 from kernel.runtime import Kernel
+from kernel.transparency.receipts import receipt_of
 from market.orders import service
 from market.orders.lifecycle import Step
 from tests.builders.market_orders import Trade, a_trade, an_order_of, state_of, step
@@ -47,3 +49,29 @@ async def test_an_order_names_the_last_entry_that_the_caller_made(kernel: Kernel
     ]
 
     assert found == [1, 2, None]
+
+
+@pytest.mark.parametrize(
+    ("taken", "own"),
+    [
+        ((), None),
+        ((Step.REFUSE,), 2),
+        ((Step.CANCEL,), None),
+        ((Step.ACCEPT, Step.CANCEL), 2),
+        ((Step.ACCEPT, Step.SHIP), 3),
+    ],
+    ids=["placed", "refused", "cancelled", "cancelled-after-acceptance", "shipped"],
+)
+async def test_a_supplier_has_receipts_of_what_it_did_and_of_nothing_else(
+    kernel: Kernel, trade: Trade, taken: tuple[Step, ...], own: int | None
+) -> None:
+    """An order that it has not answered, or that the purchaser took back, gives it none of the purchaser's."""
+    order_id = await an_order_of(kernel, trade)
+    for one in taken:
+        await step(kernel, trade.purchaser if one is Step.CANCEL else trade.supplier, order_id, one)
+    theirs = {number for number, one in enumerate(taken, 2) if one is not Step.CANCEL}
+
+    assert (await service.detail(kernel, trade.supplier, order_id)).receipt_version == own
+    for version in range(1, len(taken) + 2):
+        with pytest.raises(Unavailable if version in theirs else NotFound):  # its own is only not in a checkpoint yet
+            await receipt_of(kernel, trade.supplier.journal, f"order/{order_id}", version, at=kernel.clock.now())
