@@ -17,6 +17,7 @@ LEAVES_OUT: Final = (
     "public viewers (see the bench viewers); each bidder does receive the hall's deltas",
     "TLS, the network, several service processes; load and service share the machine's cores",
     "extensions of the close: offers come long before it",
+    "rate limits: they count as always, but are set so high that one machine may send everything",
     "much of the transparency log: while a process is saturated with commands it waits, up to five seconds a step",
 )
 

@@ -16,6 +16,7 @@ _OFFERS: Final = 8
 _POSTERS: Final = 48
 LEAVES_OUT: Final = (
     "reading the catalogue and previewing a cart before the order",
+    "rate limits: they count as always, but are set so high that one machine may send everything",
     "carts of several lines and several suppliers: each order here has one line",
     "TLS, the network, several service processes; load and service share the machine's cores",
 )

@@ -23,6 +23,7 @@ _CROWDS: Final = 2
 _MESSAGE_LEN: Final = 500
 LEAVES_OUT: Final = (
     "TLS, the network, several service processes; viewers and service share the machine's cores",
+    "rate limits: they count as always, but are set so high that one machine may send everything",
     "slow viewers, and viewers that come and go",
     "at saturation the pause between two frames of a hall (flush_min_s, 50 ms as shipped) is 0: it would bound them",
 )

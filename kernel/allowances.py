@@ -36,6 +36,9 @@ SessionSeconds = Annotated[
 StepUpSeconds = Annotated[
     Annotated[int, Meta(ge=60, le=_DAY_S)] | None, allowed("60 至 86400 秒", "60 to 86400 seconds")
 ]
+PerMinute = Annotated[
+    int, Meta(ge=1, le=1_000_000_000), allowed("每分钟 1 至 1000000000 次", "1 to 1000000000 a minute")
+]
 BodyBytes = Annotated[int, Meta(ge=1024, le=1 << 30), allowed("1024 至 1073741824 字节", "1024 to 1073741824 bytes")]
 BufferBytes = Annotated[int, Meta(ge=4096, le=1 << 26), allowed("4096 至 67108864 字节", "4096 to 67108864 bytes")]
 QueueLength = Annotated[int, Meta(ge=16, le=1_000_000), allowed("16 至 1000000 条", "16 to 1000000 commands")]

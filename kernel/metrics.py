@@ -14,6 +14,9 @@ COMMIT_BATCHES: Final = Counter("zhecai_commit_batches", "Transactions of the gr
 COMMIT_COMMANDS: Final = Counter("zhecai_commit_commands", "Commands decided", ["committer"])
 COMMIT_CLASHES: Final = Counter("zhecai_commit_clashes", "Batches that another process outran", ["committer"])
 COMMIT_SECONDS: Final = Histogram("zhecai_commit_seconds", "Duration of COMMIT", ["committer"], buckets=_FAST_S)
+RATE_REFUSALS: Final = Counter(
+    "zhecai_rate_refusals", "Requests and messages refused because a budget is spent", ["budget"]
+)
 VIEWERS: Final = Gauge("zhecai_live_viewers", "Connections in live halls")
 VIEWERS_CUT: Final = Counter("zhecai_live_viewers_cut", "Viewers cut off because they read too slowly")
 BUS_HINTS: Final = Counter("zhecai_bus_hints", "Hints published and received", ["direction"])

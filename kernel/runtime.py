@@ -12,6 +12,7 @@ from redis.backoff import ConstantBackoff
 
 from kernel.access.actors import Actor
 from kernel.access.limits import Limits
+from kernel.access.rates import Rates
 from kernel.access.sessions import Sessions
 from kernel.blobs.store import Blobs
 from kernel.bus import Bus
@@ -49,6 +50,7 @@ class Kernel:
     halls: Halls
     sessions: Sessions
     limits: Limits
+    rates: Rates
     skew: Skew
     trust: TrustStore
     blobs: Blobs
@@ -102,6 +104,7 @@ async def open_kernel(
             halls=halls,
             sessions=sessions,
             limits=Limits(redis, clock),
+            rates=Rates(redis, clock, settings),
             skew=Skew(db, clock),
             trust=TrustStore(settings, clock),
             blobs=Blobs(settings.blobs_path),
@@ -110,7 +113,13 @@ async def open_kernel(
             vault=vault_of(settings),
             stamps=stamps,
         )
-        parts: tuple[Bus | Halls | Committer | TransparencyLog, ...] = (bus, halls, *committers, kernel.transparency)
+        parts: tuple[Bus | Halls | Committer | TransparencyLog | Rates, ...] = (
+            bus,
+            halls,
+            *committers,
+            kernel.transparency,
+            kernel.rates,
+        )
         for part in parts:
             await part.open()
             stack.push_async_callback(part.close)

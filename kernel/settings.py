@@ -31,6 +31,7 @@ from kernel.allowances import (
     FlushSeconds,
     IdleSeconds,
     Networks,
+    PerMinute,
     PoolSize,
     Port,
     Program,
@@ -162,6 +163,21 @@ class Settings(msgspec.Struct, frozen=True):
     session_idle_s: IdleSeconds = 30 * 60
     session_absolute_s: SessionSeconds = 12 * 3600
     body_bytes_max: BodyBytes = 1 << 20
+    account_reads_per_min: PerMinute = 3_000
+    """Requests of one account in a minute that only read; who sends more is told when to go on (429)."""
+    account_acts_per_min: PerMinute = 1_800
+    """Requests of one account that write, offers in an auction among them."""
+    account_heavy_per_min: PerMinute = 240
+    """Requests of one account for what takes long: documents, exports, uploads, searches."""
+    account_frames_per_min: PerMinute = 6_000
+    """Messages of one account to live halls; who sends more is cut off."""
+    address_reads_per_min: PerMinute = 60_000
+    """The same of one address, behind which a whole office may be; of IPv6, one network of 64 bits."""
+    address_acts_per_min: PerMinute = 36_000
+    address_heavy_per_min: PerMinute = 4_800
+    address_public_per_min: PerMinute = 60_000
+    """Pages, pictures and what everybody may keep: counted by address alone."""
+    address_frames_per_min: PerMinute = 120_000
     queue_len_max: QueueLength = 20_000
     """Commands that wait for a commit; a longer queue is refused with 503."""
     batch_len_max: BatchLength = 256

@@ -31,7 +31,9 @@ from kernel.transparency import api as transparency
 from kernel.vault.columns import SealedColumn
 from kernel.web import openapi
 from kernel.web.edge import HANDLERS, Edge
+from kernel.web.paced import Paced
 from kernel.web.render import problem_response
+from kernel.web.routes import TypedRoute
 from kernel.web.switch import Switch
 from market.approvals import api as approvals
 from market.approvals.service import APPROVAL
@@ -180,11 +182,22 @@ def create_app(kernel: Kernel) -> ASGIApp:
     async def describe(_: Request) -> Response:
         return JSONResponse(document)
 
-    routes = [*API, Route("/api/openapi.json", describe, methods=["GET"])]
+    routes = [_paced(route) for route in (*API, Route("/api/openapi.json", describe, methods=["GET"]))]
     app = Starlette(exception_handlers={**HANDLERS, HTTPException: _refused})
-    app.router = Switch(routes, _elsewhere(Pages()))
+    app.router = Switch(routes, _elsewhere(Paced(Pages())))
     app.state.kernel = kernel
     return Edge(app, clock=kernel.clock)
+
+
+UNCOUNTED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What the operator's own machines ask, as often as they like."""
+
+
+def _paced(route: BaseRoute) -> BaseRoute:
+    """Count what counts for nothing by itself: operations and halls know their budgets."""
+    if not isinstance(route, Route) or isinstance(route, TypedRoute) or route.path in UNCOUNTED:
+        return route
+    return Route(route.path, Paced(route.app), methods=sorted(route.methods or ()), name=route.name)
 
 
 def _elsewhere(pages: ASGIApp) -> ASGIApp:

@@ -12,6 +12,7 @@ from catalog.products import service
 from catalog.products.rules import PICTURES_MAX, Status
 from catalog.products.service import Album, Offered, OfferLine, ProductRow, Sort, Stated, Wanted
 from catalog.products.service import Facets as FoundFacets
+from kernel.access.rates import Pace
 from kernel.access.table import Action
 from kernel.money import FEN_MAX
 from kernel.paging import Limit, Page
@@ -119,6 +120,7 @@ def _out(offered: Offered) -> ProductOut:
     tag="catalog",
     summary="Search and list products",
     problems=(Invalid,),
+    pace=Pace.HEAVY,
 )
 async def list_products(  # noqa: PLR0913, PLR0917  query parameters, each by name
     ctx: Context,
@@ -145,6 +147,7 @@ async def list_products(  # noqa: PLR0913, PLR0917  query parameters, each by na
     tag="catalog",
     summary="Count products by category, brand and supplier",
     problems=(Invalid,),
+    pace=Pace.HEAVY,
 )
 async def product_facets(  # noqa: PLR0913, PLR0917  query parameters, each by name
     ctx: Context,

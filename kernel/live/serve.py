@@ -13,6 +13,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kernel.access.actors import Actor
+from kernel.access.rates import Pace
 from kernel.access.sessions import Session
 from kernel.access.table import Action
 from kernel.commit.batch import Outcome, Ref
@@ -22,7 +23,7 @@ from kernel.live.hall import Hall, HallView
 from kernel.live.session import LiveSession, Send, Submit
 from kernel.live.wire import EXTENSION, Wire, text_frame
 from kernel.metrics import VIEWERS
-from kernel.problems import Problem, Unavailable
+from kernel.problems import Problem, TooMany, Unavailable
 from kernel.web.context import authenticate, origin_of
 from kernel.web.render import english, problem_document
 
@@ -66,21 +67,36 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str, recheck_s:
         await websocket.accept()
         wire: Wire = websocket.scope["extensions"][EXTENSION]
         try:
+            origin = origin_of(websocket)
+            kernel.rates.address(Pace.READ, origin)
             with _away_as_problem():
                 actor, caller, _ = await authenticate(websocket, kernel, action)
+                user_id = caller.actor.user_id if caller else None
+                if user_id is not None:
+                    kernel.rates.account(Pace.READ, user_id)
                 kernel.skew.check()
-                entrance = await admit(kernel, actor, origin_of(websocket), websocket)
+                entrance = await admit(kernel, actor, origin, websocket)
                 hall = await kernel.halls.hall(entrance.ref, entrance.make_view)
         except Problem as problem:
-            document = problem_document(problem, instance=websocket.url.path, in_english=english(websocket))
-            wire.write(text_frame(_encode({"frame": "problem", **document})))
-            wire.close(PROBLEM, problem.code)
+            _part(websocket, wire, problem)
             return
         if entrance.audience.kind is Standing.SUPERVISOR:
-            seen_as, origin = entrance.audience.kind.value, origin_of(websocket)
+            seen_as = entrance.audience.kind.value
             log.info("hall.overseen", hall=str(entrance.ref), audience=seen_as, actor=actor.journal, origin=origin)
         seat = hall.enter(wire, entrance.audience, after=_after(websocket))
-        wire.listen(_sink(kernel, wire, entrance.session(hall)))
+
+        def heard() -> bool:
+            """Count a message; whoever sends too many is told so and cut off."""
+            try:
+                kernel.rates.address(Pace.FRAME, origin)
+                if user_id is not None:
+                    kernel.rates.account(Pace.FRAME, user_id)
+            except TooMany as problem:
+                _part(websocket, wire, problem)
+                return False
+            return True
+
+        wire.listen(_sink(kernel, wire, entrance.session(hall), heard))
         VIEWERS.inc()
         try:
             await _stay(websocket, kernel, caller if actor.user_id else None, wire, recheck_s)
@@ -89,6 +105,13 @@ def hall_route(path: str, admit: Admit, *, action: Action, name: str, recheck_s:
             hall.leave(seat)
 
     return WebSocketRoute(path, endpoint, name=name)
+
+
+def _part(websocket: WebSocket, wire: Wire, problem: Problem) -> None:
+    """Say why and end the connection."""
+    document = problem_document(problem, instance=websocket.url.path, in_english=english(websocket))
+    wire.write(text_frame(_encode({"frame": "problem", **document})))
+    wire.close(PROBLEM, problem.code)
 
 
 @contextlib.contextmanager
@@ -123,11 +146,13 @@ async def _stay(websocket: WebSocket, kernel: "Kernel", caller: Session | None, 
                 return
 
 
-def _sink(kernel: "Kernel", wire: Wire, session: LiveSession) -> Callable[[bytes], None]:
+def _sink(kernel: "Kernel", wire: Wire, session: LiveSession, heard: Callable[[], bool]) -> Callable[[bytes], None]:
     """Connect the wire to a session: what it says is sent or submitted."""
     clock, post = kernel.clock, kernel.live_committer.post
 
     def receive(raw: bytes) -> None:
+        if not heard():
+            return
         for effect in session.receive(raw, clock.now()):
             if isinstance(effect, Send):
                 wire.write(text_frame(_encode(effect.message)))

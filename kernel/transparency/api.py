@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from crypto.log.receipts import Receipt
 from crypto.log.tiles import Place, read_path, width_of
+from kernel.access.rates import Pace
 from kernel.access.table import Action
 from kernel.clock import BEIJING
 from kernel.paging import LIMIT_DEFAULT, Limit, Page
@@ -213,6 +214,7 @@ async def list_commitments(ctx: Context, stream: Stream, after: Size = 0) -> tup
     action=Action.LOG_SEARCH,
     tag="log",
     summary="Search the log, the latest first / 日志检索",
+    pace=Pace.HEAVY,
 )
 async def list_log_entries(
     ctx: Context,

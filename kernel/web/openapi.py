@@ -14,6 +14,12 @@ from kernel.web.routes import Asset, Download, Operation, TypedRoute
 
 _FILES: Final = (Download, Asset)
 """Answers that are not JSON."""
+_WAIT: Final = {
+    "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}},
+    "RateLimit-Policy": {"description": "The budget that is spent (IETF draft)", "schema": {"type": "string"}},
+    "RateLimit": {"description": "What is left of it", "schema": {"type": "string"}},
+}
+"""Headers of a refusal for coming too often; those of the draft only where a minute's budget is spent."""
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -63,6 +69,7 @@ def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
         "summary": operation.summary,
         "responses": _responses(operation, schema_of),
     }
+    described["x-pace"] = operation.pace.value
     if operation.endpoint.__doc__:
         described["description"] = operation.endpoint.__doc__.strip()
     parameters = [
@@ -105,4 +112,5 @@ def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
     schema = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}
     for status, codes in sorted(statuses.items()):
         responses[str(status)] = {"description": ", ".join(sorted(set(codes))), "content": schema}
+    responses["429"]["headers"] = _WAIT
     return responses

@@ -20,9 +20,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from kernel.access.rates import Pace
 from kernel.access.table import Action
-from kernel.problems import Conflict, Invalid, NotFound, Problem, TooLarge, Unreadable
-from kernel.web.context import Context, authenticate, key_of, origin_of, read_body
+from kernel.problems import Conflict, Invalid, NotFound, Problem, TooLarge, TooMany, Unreadable
+from kernel.web.context import Caller, Context, authenticate, key_of, origin_of, read_body
 from kernel.web.render import problem_response
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -92,6 +93,7 @@ class Operation:
         keyless: bool,
         body_bytes_max: int | None,
         takes: Sequence[str],
+        pace: Pace | None,
     ) -> None:
         self.endpoint: Final = endpoint
         self.method: Final = method
@@ -113,6 +115,7 @@ class Operation:
         )
         self.problems: Final = (*problems, *(p for p in self._own_problems() if p not in problems))
         self.uploads: Final = self.body is Upload
+        self.pace: Final = pace or self._own_pace()
         typed = self.body is not None and not self.uploads
         self._decode: Final = msgspec.json.Decoder(self.body).decode if typed else None
 
@@ -126,20 +129,22 @@ class Operation:
 
     async def _answer(self, request: Request) -> Response:
         kernel = request.app.state.kernel
+        origin = origin_of(request)
+        kernel.rates.address(self.pace, origin)
         # Who may not send a picture is told so before it is read.
-        known = await authenticate(request, kernel, self.action) if self.uploads else None
+        known = await self._caller(request) if self.uploads else None
         raw = b""
         if self.method in _WRITES:
             raw = await read_body(request, self.body_bytes_max or kernel.settings.body_bytes_max)
         received_at = kernel.clock.now()  # the last byte is in: finding out whose it is makes nobody late
-        actor, session, token = known or await authenticate(request, kernel, self.action)
+        actor, session, token = known or await self._caller(request)
         arguments = self._arguments(request)
         if self._decode is not None:
             arguments["body"] = _decoded(self._decode, raw)
         elif self.uploads:
             arguments["body"] = raw
         key = key_of(request, actor, raw) if self.keyed else None
-        ctx = Context(kernel, actor, session, origin_of(request), received_at, key, token, request)
+        ctx = Context(kernel, actor, session, origin, received_at, key, token, request)
         answer = await self.endpoint(ctx, **arguments)
         if isinstance(answer, Download):
             disposition = f"attachment; filename*=UTF-8''{quote(answer.filename, safe='')}"  # RFC 6266
@@ -150,6 +155,14 @@ class Operation:
         if isinstance(answer, Answer):
             answer, headers = answer.body, answer.headers
         return Response(_encode(answer), self.status, headers, "application/json")
+
+    async def _caller(self, request: Request) -> Caller:
+        kernel = request.app.state.kernel
+        caller = await authenticate(request, kernel, self.action)
+        user_id = caller.session.actor.user_id if caller.session else None
+        if user_id is not None:
+            kernel.rates.account(self.pace, user_id)
+        return caller
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
@@ -175,7 +188,7 @@ class Operation:
         return arguments
 
     def _own_problems(self) -> tuple[type[Problem], ...]:
-        found: list[type[Problem]] = []
+        found: list[type[Problem]] = [TooMany]
         if any(parameter.in_path for parameter in self.parameters):
             found.append(NotFound)
         if self.keyed or self.body is not None or self.parameters:
@@ -187,6 +200,13 @@ class Operation:
         if self.keyed:
             found.append(Conflict)
         return tuple(found)
+
+    def _own_pace(self) -> Pace:
+        if self.returns is Asset:
+            return Pace.PUBLIC
+        if self.returns is Download or self.uploads:
+            return Pace.HEAVY
+        return Pace.ACT if self.method in _WRITES else Pace.READ
 
 
 def _asset(asset: Asset, request: Request) -> Response:
@@ -238,12 +258,14 @@ def op(  # noqa: PLR0913 - each by name
     keyless: bool = False,
     body_bytes_max: int | None = None,
     takes: Sequence[str] = _JSON,
+    pace: Pace | None = None,
 ) -> Callable[[Endpoint], TypedRoute]:
     """
     Make a route of an endpoint.
 
     ``keyless`` writes take no idempotency key: doing them twice does no harm. ``problems`` lists what the endpoint
-    itself may raise; what the frame raises is added.
+    itself may raise; what the frame raises is added. ``pace`` names the budgets that a request counts against; else
+    what it takes and gives tells.
     """
 
     def route(endpoint: Endpoint) -> TypedRoute:
@@ -259,6 +281,7 @@ def op(  # noqa: PLR0913 - each by name
             keyless=keyless,
             body_bytes_max=body_bytes_max,
             takes=takes,
+            pace=pace,
         )
         return TypedRoute(operation)
 

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from crypto.certificates.certificate import CERTIFICATE_BYTES_MAX, CHAIN_LEN_MAX
 from crypto.signatures import SIGNATURE_BYTES_MAX
 from kernel.access.actors import Role
+from kernel.access.rates import Pace
 from kernel.access.table import Action
 from kernel.paging import LIMIT_DEFAULT, Limit, Page
 from kernel.problems import Refused, TooMany, Unavailable
@@ -176,6 +177,7 @@ async def signatories(ctx: Context, auction_id: UUID) -> CandidatesOut:
     summary="Ask people to sign the record of an auction / 发起签署",
     status=201,
     problems=(Refused, TooMany, Unavailable),
+    pace=Pace.HEAVY,
 )
 async def ask_for_signatures(ctx: Context, auction_id: UUID, body: AskIn) -> SigningDone:
     return await service.ask(ctx.kernel, _by(ctx), auction_id, body.signers, body.turns)
@@ -228,6 +230,7 @@ async def signing_document(ctx: Context, signing_id: UUID) -> Download:
     status=201,
     problems=(Refused, TooMany, Unavailable),
     keyless=True,
+    pace=Pace.HEAVY,
 )
 async def prepare_signature(ctx: Context, signing_id: UUID, body: CertificateIn) -> PreparationOut:
     made = await service.prepare(ctx.kernel, _by(ctx), signing_id, body.certificate, body.chain)
@@ -250,6 +253,7 @@ async def prepare_signature(ctx: Context, signing_id: UUID, body: CertificateIn)
     tag="signings",
     summary="Sign / 签署",
     problems=(Refused, Unavailable),
+    pace=Pace.HEAVY,
 )
 async def sign_document(ctx: Context, signing_id: UUID, body: SignatureIn) -> SigningDone:
     return await service.sign(ctx.kernel, _by(ctx), signing_id, body.preparation_id, body.signature)

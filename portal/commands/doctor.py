@@ -28,6 +28,7 @@ from portal.migrate import current_revision, newest_revision
 from portal.pages import STATIC
 from portal.server import listen
 from portal.server import run as run_loop
+from portal.tls import speaks_tls
 
 _FREE_BYTES_MIN = 1 << 30
 Check = tuple[bool, str, str]
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_row(name, value, source.value)
     console.print(table)
     good = True
-    for ok, what, detail in [*_machine(settings), _trust(settings), *run_loop(_engines(settings))]:
+    for ok, what, detail in [*_machine(settings), _rates(settings), _trust(settings), *run_loop(_engines(settings))]:
         good = good and ok
         console.print(f"{'[green]✓[/]' if ok else '[red]✗[/]'} {what}: {detail}")
     return 0 if good else 1
@@ -101,6 +102,17 @@ def _trust(settings: Settings) -> Check:
     old = sum(end is not None and end <= clock.now() for end in ends)
     detail = f"{len(roots)} roots, {len(ends)} revocation lists, {old} of them out of date"
     return old == 0, "certificates", detail
+
+
+def _rates(settings: Settings) -> Check:
+    """How much an account and an address may send, and whether addresses tell anybody apart behind a proxy."""
+    paces = ("reads", "acts", "heavy", "frames")
+    account = ", ".join(f"{getattr(settings, f'account_{pace}_per_min')} {pace}" for pace in paces)
+    address = ", ".join(f"{getattr(settings, f'address_{pace}_per_min')} {pace}" for pace in (*paces, "public"))
+    detail = f"a minute for an account {account}; for an address {address}"
+    if settings.public_url and not settings.trusted_proxies and not speaks_tls(settings):
+        return False, "rate limits", f"{detail}; behind a proxy all count as one address: name it in trusted_proxies"
+    return True, "rate limits", detail
 
 
 async def _engines(settings: Settings) -> list[Check]:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from crypto.certificates.requests import REQUEST_BYTES_MAX
+from kernel.access.rates import Pace
 from kernel.access.table import Action
 from kernel.problems import NotFound, Refused, Unavailable
 from kernel.web.context import Context
@@ -154,6 +155,7 @@ async def certificate_file(ctx: Context, certificate_id: UUID) -> Download:
     tag="registries",
     summary="The certificates of this site's authorities",
     problems=(NotFound,),
+    pace=Pace.PUBLIC,
 )
 async def authorities(ctx: Context) -> Download:
     return Download(service.authorities(ctx.kernel), _PEM, "authorities.pem")
@@ -166,6 +168,7 @@ async def authorities(ctx: Context) -> Download:
     tag="registries",
     summary="What this site's issuing authority has revoked",
     problems=(NotFound, Unavailable),
+    pace=Pace.PUBLIC,
 )
 async def issuing_list(ctx: Context) -> Download:
     return Download(await service.published_list(ctx.kernel, at=ctx.received_at), _CRL, "issuing.crl")

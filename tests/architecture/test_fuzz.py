@@ -22,9 +22,11 @@ from kernel.access.actors import Role
 from kernel.access.assurance import Assurance
 from kernel.access.table import ACCESS
 from kernel.runtime import Kernel
+from kernel.settings import NAMES
 from kernel.web.routes import TypedRoute
 from portal.app import API, api_document
 from tests.architecture.test_strangers import Stage, stage
+from tests.conftest import KernelMaker
 
 __all__ = ["stage"]
 
@@ -39,6 +41,12 @@ PERMITTED: Final = {
 }
 
 Request = dict[str, Any]
+
+
+@pytest.fixture
+async def kernel(make_kernel: KernelMaker) -> Kernel:
+    """A kernel with budgets that nobody here can spend: a service that says "too many" shows nothing else."""
+    return await make_kernel(**dict.fromkeys((name for name in NAMES if name.endswith("_per_min")), 10**9))
 
 
 class Person(NamedTuple):

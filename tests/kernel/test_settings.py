@@ -103,6 +103,7 @@ def test_every_kind_of_value_is_read_from_a_file(tmp_path: Path) -> None:
         ("session_idle_s", ["60", "43200"], ["59", "86401"]),
         ("session_absolute_s", ["1800", "604800"], ["299", "604801"]),
         ("body_bytes_max", ["1024", str(1 << 30)], ["1023", str((1 << 30) + 1)]),
+        ("account_acts_per_min", ["1", "1000000000"], ["0", "1000000001", "x"]),
         ("viewer_buffer_bytes_max", ["4096", str(1 << 26)], ["4095", str((1 << 26) + 1)]),
         ("queue_len_max", ["256", "1000000"], ["15", "1000001"]),
         ("batch_len_max", ["1", "4096"], ["0", "4097"]),

@@ -244,6 +244,21 @@ def test_doctor_looks_at_whom_certificates_are_believed_from(
     assert "✗ certificates:" in site.says("doctor", "--port", "0", "--data", str(tmp_path))[1]
 
 
+def test_doctor_says_how_much_may_be_sent_and_that_behind_a_proxy_all_look_alike(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZHECAI_ACCOUNT_ACTS_PER_MIN", "77")
+    said = site.says("doctor", "--port", "0")[1]
+    assert "✓ rate limits: a minute for an account 3000 reads, 77 acts, 240 heavy, 6000 frames; for an address" in said
+
+    for variable, value, mark in (
+        ("PUBLIC_URL", "https://zc.example.cn", "✗"),
+        ("TRUSTED_PROXIES", "127.0.0.1", "✓"),
+    ):
+        monkeypatch.setenv(f"ZHECAI_{variable}", value)
+        assert f"{mark} rate limits:" in site.says("doctor", "--port", "0")[1]
+
+
 def test_serve_explains_a_port_that_is_taken(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

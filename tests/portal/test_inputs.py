@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from msgspec import inspect
 
+from kernel.pictures import BYTES_MAX
+from kernel.settings import Settings
 from kernel.web.routes import Operation, TypedRoute
 from portal.app import API
 
@@ -47,3 +49,12 @@ def unlimited(  # noqa: C901, PLR0912 - one case a type
 def test_every_part_of_a_body_has_a_limit(operation: Operation) -> None:
     if operation.body is not None:
         assert list(unlimited(inspect.type_info(operation.body), "body")) == []
+
+
+def test_every_upload_has_a_limit_of_its_own_and_everything_else_at_most_the_sites() -> None:
+    uploads = {operation.path: operation.body_bytes_max or 0 for operation in OPERATIONS if operation.uploads}
+    own = [operation.body_bytes_max for operation in OPERATIONS if operation.body_bytes_max and not operation.uploads]
+
+    assert uploads["/api/pictures"] == BYTES_MAX
+    assert all(0 < bytes_max <= 16 << 20 for bytes_max in uploads.values()), uploads
+    assert max(own) < Settings().body_bytes_max

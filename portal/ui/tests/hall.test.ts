@@ -311,18 +311,20 @@ test("a session that has ended is not tried again", () => {
   assert.equal(world.wires.length, 1);
 });
 
-test("a refusal at the door is final, but a full house is asked again", () => {
+test("a refusal at the door is final, but a full house is asked again, and so is one that was asked too often", () => {
   const refused = new World();
   refused.client.start();
   refused.wire.say({ frame: "problem", type: "/problems/not-found", title: "", status: 404, detail: "没有" });
   assert.equal(refused.state.end?.why, "problem");
-  const full = new World();
-  full.client.start();
-  full.wire.say({ frame: "problem", type: "/problems/unavailable", title: "", status: 503, detail: "" });
-  full.wire.break(4000);
-  assert.equal(full.state.phase, "lost");
-  full.pass(400);
-  assert.equal(full.wires.length, 2);
+  for (const [type, status] of [["unavailable", 503], ["too-many", 429]] as const) {
+    const full = new World();
+    full.client.start();
+    full.wire.say({ frame: "problem", type: `/problems/${type}`, title: "", status, detail: "" });
+    full.wire.break(4000);
+    assert.equal(full.state.phase, "lost");
+    full.pass(400);
+    assert.equal(full.wires.length, 2);
+  }
 });
 
 test("with the close everything is shown anew, and after the award the line ends", () => {

@@ -214,6 +214,48 @@ async def test_a_viewer_that_reads_too_slowly_is_cut_off_with_a_hint_and_never_s
             assert (first.after, first.buyers[-1]) == (last.version, "z")
 
 
+async def test_who_sends_a_hall_too_many_messages_is_told_so_and_cut_off(
+    make_kernel: KernelMaker, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(DDL)
+    kernel = await make_kernel(actors=anybody, account_frames_per_min=3, address_frames_per_min=5)
+    await kernel.committer.submit(fill(1_000))
+    async with served(kernel, a_hall(kernel)) as port:
+        async with viewing(port, additional_headers=await log_in(kernel)) as viewer:
+            await viewer.read()
+            for _ in range(3):
+                await viewer.send("hello")
+                assert isinstance(await viewer.read(), Echo)
+            await viewer.send("hello")
+            document = await problem_of(viewer)
+        async with viewing(port) as nobody:  # from the same address, which has one left
+            await nobody.read()
+            await nobody.send("hello")
+            assert isinstance(await nobody.read(), Echo)
+            await nobody.send("hello")
+            assert (await problem_of(nobody))["budget"] == "address-frame"
+
+    assert (document["status"], document["budget"], document["retry_after_s"]) == (429, "account-frame", 20)
+
+
+async def test_who_comes_to_the_door_too_often_is_turned_away(
+    make_kernel: KernelMaker, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(DDL)
+    kernel = await make_kernel(actors=anybody, account_reads_per_min=1, address_reads_per_min=3)
+    await kernel.committer.submit(fill(1_000))
+    headers = await log_in(kernel)
+    async with served(kernel, a_hall(kernel)) as port:
+        async with viewing(port, additional_headers=headers) as viewer:
+            assert isinstance(await viewer.read(), Snapshot)
+        async with viewing(port, additional_headers=headers) as viewer:
+            assert (await problem_of(viewer))["budget"] == "account-read"
+        async with viewing(port) as viewer:
+            assert isinstance(await viewer.read(), Snapshot)
+        async with viewing(port) as viewer:
+            assert (await problem_of(viewer))["budget"] == "address-read"
+
+
 async def test_viewers_are_counted_while_they_are_there(stocked: Kernel, port: int) -> None:
     before = VIEWERS._value.get()
     async with viewing(port) as viewer:

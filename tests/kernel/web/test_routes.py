@@ -10,10 +10,12 @@ import httpx2 as httpx
 import msgspec
 import pytest
 import structlog
+from redis.asyncio import Redis
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from kernel.access.actors import Actor, Role
+from kernel.access.rates import Rates
 from kernel.access.table import Action
 from kernel.clock import ManualClock
 from kernel.db.database import Database
@@ -118,7 +120,8 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 @pytest.fixture
 async def bare() -> Kernel:
     """What is needed while nobody is logged in and nothing is stored: it opens in no time."""
-    found: Any = SimpleNamespace(settings=Settings(body_bytes_max=1_024), clock=ManualClock(NOON))
+    settings, clock = Settings(body_bytes_max=1_024), ManualClock(NOON)
+    found: Any = SimpleNamespace(settings=settings, clock=clock, rates=Rates(Redis(), clock, settings))
     return found
 
 

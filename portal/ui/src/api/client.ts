@@ -3,6 +3,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 
 import { learnFromDateHeader } from "../lib/time.ts";
 import { connection } from "../state/connection.ts";
+import { noteWait } from "../state/notice.ts";
 import type { paths } from "./schema";
 
 /** A problem document (RFC 9457) as the service sends it; members beyond these depend on its type. */
@@ -48,6 +49,12 @@ export function onStepUp(ask: StepUp): void {
   whenMoreIsNeeded = ask;
 }
 
+/** A minute's budget of requests is spent: whatever page asked, the person is told how long to wait. */
+async function tellToWait(response: Response): Promise<void> {
+  const problem: unknown = await response.clone().json().catch(() => undefined);
+  if (isProblem(problem) && typeof problem.budget === "string") noteWait(problem.detail, Number(problem.retry_after_s));
+}
+
 const STEP_UP = "/problems/step-up-needed";
 const EXPIRED = "/problems/unauthenticated";
 const copies = new WeakMap<Request, Request>();
@@ -82,6 +89,7 @@ const frame: Middleware = {
     const problem = await proofAsked(request, response);
     const again = copies.get(request);
     if (problem && again && (await whenMoreIsNeeded(problem))) return fetch(again);
+    if (response.status === 429) await tellToWait(response);
     if (response.status === 401 && !isAboutSessions(request)) whenLoggedOut();
     return undefined;
   },

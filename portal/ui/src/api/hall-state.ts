@@ -80,6 +80,7 @@ export const SESSION_ENDED = 4401;
 export const TOO_SLOW = 1013;
 
 const UNAVAILABLE = 503;
+const TOO_MANY = 429;
 
 export function reduce(state: HallState, what: Happening): HallState {
   switch (what.happened) {
@@ -104,8 +105,8 @@ function closed(state: HallState, code: number): HallState {
 
 function framed(state: HallState, frame: Frame): HallState {
   if ("frame" in frame) {
-    // A busy service is asked again; anything else will not change by asking.
-    if (frame.status === UNAVAILABLE) return state;
+    // A busy service is asked again, and so is one that was asked too often; anything else will not change by asking.
+    if (frame.status === UNAVAILABLE || frame.status === TOO_MANY) return state;
     return { ...state, phase: "ended", end: { why: "problem", problem: frame } };
   }
   switch (frame.type) {
