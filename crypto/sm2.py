@@ -10,6 +10,7 @@ This is not a certified module (密码模块): a site that must have one signs t
 Cost: 3,800 signatures and 4,200 verifications a second and core (SEALING.md). Calls release the GIL.
 """
 
+import contextlib
 import ctypes
 import ctypes.util
 import functools
@@ -24,7 +25,7 @@ DEFAULT_ID: Final = b"1234567812345678"
 
 SIGNATURE_BYTES_MAX: Final = 72
 """SEQUENCE of two INTEGERs of at most 33 bytes."""
-_ID_BYTES_MAX: Final = 8191  # ENTL counts bits in 16 bits
+_ID_BYTES_MAX: Final = 8190  # ENTL counts bits in 16 bits, and libcrypto takes one byte less than fits
 _OPENSSL_MAJOR_MIN: Final = 3
 _PLAINTEXT_BYTES_MAX: Final = 1 << 16
 
@@ -174,18 +175,22 @@ class _Digest:
 
     def __enter__(self) -> int:
         lib = self._lib
-        self._digest = lib.EVP_MD_CTX_new()
-        self._context = lib.EVP_PKEY_CTX_new(self._key, None)
-        if not self._digest or not self._context:
-            raise MemoryError
-        if lib.EVP_PKEY_CTX_set1_id(self._context, self._identity, len(self._identity)) != 1:
-            raise KeyUnusableError("libcrypto does not take the SM2 identity")
-        lib.EVP_MD_CTX_set_pkey_ctx(self._digest, self._context)
-        return int(self._digest)
+        with contextlib.ExitStack() as stack:  # what is made before something fails is freed
+            context = lib.EVP_PKEY_CTX_new(self._key, None)
+            stack.callback(lib.EVP_PKEY_CTX_free, context)
+            digest = lib.EVP_MD_CTX_new()
+            stack.callback(lib.EVP_MD_CTX_free, digest)  # first: it points to the other
+            if not digest or not context:
+                raise MemoryError
+            if lib.EVP_PKEY_CTX_set1_id(context, self._identity, len(self._identity)) != 1:
+                lib.ERR_clear_error()
+                raise KeyUnusableError("libcrypto does not take the SM2 identity")
+            lib.EVP_MD_CTX_set_pkey_ctx(digest, context)
+            self._made = stack.pop_all()
+        return int(digest)
 
     def __exit__(self, *_: object) -> None:
-        self._lib.EVP_MD_CTX_free(self._digest)
-        self._lib.EVP_PKEY_CTX_free(self._context)
+        self._made.close()
 
 
 @functools.cache

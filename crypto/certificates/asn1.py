@@ -1,10 +1,12 @@
 """What asn1crypto must be told about SM2, and which algorithm of the registry an X.509 signature was made with."""
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from asn1crypto import algos, core, keys, x509
 
-from crypto.errors import AlgorithmUnknownError, KeyUnusableError, NotVerifiedError
+from crypto.errors import AlgorithmUnknownError, CryptoError, KeyUnusableError, NotVerifiedError
 
 SM2_SIGNATURE: Final = "1.2.156.10197.1.501"
 """SM2 with SM3 (GM/T 0006-2012)."""
@@ -13,12 +15,34 @@ _ML_DSA_65: Final = "2.16.840.1.101.3.4.3.18"
 _PSS_SALT_BYTES: Final = 32
 
 
+UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""
+What asn1crypto raises about bytes that are not what they should be, or whose times no calendar has, or that nest
+without an end; ``tests/crypto/certificates/test_broken.py`` looks for more.
+"""
+
+
+@contextmanager
+def reading(refusal: CryptoError) -> Iterator[None]:
+    """Raise ``refusal`` where what stands inside finds bytes that asn1crypto cannot read; our own bugs go through."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise refusal from error
+
+
+def parsed(kind: type[Any], der: bytes) -> Any:
+    """Parse ``der`` to its depth: asn1crypto is lazy, and nothing may fail later. For inside of :func:`reading`."""
+    found = kind.load(der, strict=True)
+    found.native  # noqa: B018 - this is what parses
+    return found
+
+
 def _teach() -> None:
     """Asn1crypto keeps its names in class attributes; without these an SM2 certificate cannot be read."""
     ids = algos.SignedDigestAlgorithmId
     for oid, name in ((SM2_SIGNATURE, "sm2_sm3"), (_ML_DSA_65, "mldsa65")):
-        if oid not in ids._map:  # noqa: SLF001 - there is no public way
-            ids._map[oid] = name  # noqa: SLF001
+        ids._map[oid] = name  # noqa: SLF001 - there is no public way
         ids._reverse_map = None  # noqa: SLF001
     keys.NamedCurve.register("sm2", SM2_CURVE, 32)
 
@@ -65,17 +89,20 @@ def algorithm_id(identifier: algos.SignedDigestAlgorithm) -> str:
 
 def public_key_info(spki: bytes) -> keys.PublicKeyInfo:
     """Parse a SubjectPublicKeyInfo; raises ``KeyUnusableError``."""
-    try:
-        return keys.PublicKeyInfo.load(spki, strict=True)
-    except (ValueError, TypeError) as error:
-        raise KeyUnusableError("not a public key in DER") from error
+    with reading(KeyUnusableError("not a public key in DER")):
+        found: keys.PublicKeyInfo = parsed(keys.PublicKeyInfo, spki)
+    return found
 
 
 def certificate(der: bytes) -> x509.Certificate:
-    """Parse a certificate to its depth; raises ``NotVerifiedError`` when it is not one."""
-    try:
-        parsed = x509.Certificate.load(der, strict=True)
-        parsed.native  # noqa: B018 - asn1crypto parses lazily; nothing may fail later
-    except Exception as error:
-        raise NotVerifiedError("not a certificate in DER") from error
-    return parsed
+    """
+    Parse a certificate to its depth; raises ``NotVerifiedError`` when it is not one.
+
+    Its names must be such as can be compared (RFC 4518): private and unassigned characters are refused here, not where
+    a path is looked for.
+    """
+    with reading(NotVerifiedError("not a certificate in DER")):
+        found: x509.Certificate = parsed(x509.Certificate, der)
+    with reading(NotVerifiedError("a name in the certificate has characters that no name may have")):
+        found.subject.hashable, found.issuer.hashable  # noqa: B018 - prepared when they are asked for
+    return found

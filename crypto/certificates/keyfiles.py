@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509 import load_der_x509_certificate
 
 from crypto import signatures, sm2
+from crypto.certificates import asn1
 from crypto.errors import AlgorithmUnavailableError, KeyUnusableError, NotVerifiedError
 from crypto.signatures import PrivateKey
 
@@ -67,7 +68,7 @@ def decrypt_key(text: bytes, passphrase: str) -> PrivateKey:
         NotVerifiedError: the passphrase is wrong, or the file was changed.
         KeyUnusableError: it is not such a file.
     """
-    try:
+    with asn1.reading(KeyUnusableError("not an encrypted private key (PKCS#8, PBES2) in PEM")):
         _, _, der = pem.unarmor(text)
         info = keys.EncryptedPrivateKeyInfo.load(der, strict=True)
         parameters = info["encryption_algorithm"]["parameters"]
@@ -76,8 +77,6 @@ def decrypt_key(text: bytes, passphrase: str) -> PrivateKey:
         salt, iterations = derivation["salt"].native, derivation["iteration_count"].native
         known = (derivation["prf"]["algorithm"].native, scheme["algorithm"].native) == ("sha256", "aes256_cbc")
         iv, sealed = scheme["parameters"].native, info["encrypted_data"].native
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise KeyUnusableError("not an encrypted private key (PKCS#8, PBES2) in PEM") from error
     if not known or not 0 < iterations <= _ITERATIONS_MAX:
         raise KeyUnusableError("the private key is encrypted in a way that is not accepted")
     running = Cipher(algorithms.AES(_derived(passphrase, salt, iterations)), modes.CBC(iv)).decryptor()

@@ -36,12 +36,9 @@ def read_request(data: bytes, *, at: datetime, denials: Denials = NONE_DENIED) -
     """
     if len(data) > REQUEST_BYTES_MAX:
         raise NotVerifiedError(f"a certification request has at most {REQUEST_BYTES_MAX} bytes")
-    try:
+    with asn1.reading(NotVerifiedError("not a certification request (PKCS#10)")):
         der = pem.unarmor(data)[2] if pem.detect(data) else data
-        parsed = csr.CertificationRequest.load(der, strict=True)
-        parsed.native  # noqa: B018 - asn1crypto parses lazily; nothing may fail later
-    except Exception as error:
-        raise NotVerifiedError("not a certification request (PKCS#10)") from error
+        parsed: csr.CertificationRequest = asn1.parsed(csr.CertificationRequest, der)
     info = parsed["certification_request_info"]
     spki = info["subject_pk_info"].dump()
     key = signatures.load_public_key(spki)

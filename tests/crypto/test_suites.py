@@ -166,6 +166,20 @@ def test_only_the_key_s_holder_opens_and_only_with_the_context(algorithm: str) -
             kems.open_with(algorithm, holder, sealed=changed, context=context)
 
 
+@pytest.mark.skipif(sm2.unavailable() is not None, reason=str(sm2.unavailable()))
+def test_what_is_sealed_with_sm2_holds_a_whole_key_for_an_sm2_key() -> None:
+    key, wrong = sm2.PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
+    with pytest.raises(KeyUnusableError, match="SM2"):
+        kems.seal_to("sm2-encryption", wrong.public_key(), secret=b"share", context=b"")
+    with pytest.raises(KeyUnusableError, match="SM2"):
+        kems.open_with("sm2-encryption", wrong, sealed=b"", context=b"")
+    for length in (15, 17):  # who sealed it had no key of SM4, which has 16
+        wrapped = key.public_key().encrypt(bytes(length))
+        sealed = len(wrapped).to_bytes(2, "big") + wrapped + bytes(32)
+        with pytest.raises(NotVerifiedError, match="holds no key"):
+            kems.open_with("sm2-encryption", key, sealed=sealed, context=b"")
+
+
 def test_a_kem_takes_no_key_of_another_kind() -> None:
     wrong = ec.generate_private_key(ec.SECP384R1())
     for algorithm in ("hpke-p256", "hpke-x25519"):

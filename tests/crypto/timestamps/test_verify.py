@@ -1,21 +1,22 @@
 """A token says when, if everything in it holds; each thing that does not is found."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from crypto import der
 from crypto.timestamps.authority import Authority, PrivateKey, UnfitKeyError
 from crypto.timestamps.request import Failure, ImprintHash, StampRefused, StampRequest, imprint_of
 from crypto.timestamps.response import granted, refused, token_of
-from crypto.timestamps.token import BadToken, Stamp
+from crypto.timestamps.token import BadToken, Stamp, read_token
 from crypto.timestamps.trust import StampTrust
-from crypto.timestamps.verify import verify_answer, verify_stamp
+from crypto.timestamps.verify import _check_signature, verify_answer, verify_stamp
 from tests.builders.stamps import (
     NOON,
     POLICY,
@@ -142,6 +143,30 @@ def test_a_signature_of_another_key_does_not_match() -> None:
 
     other.authority._identifier = HOUSE.authority._identifier  # type: ignore[misc]
     assert "signature does not match" in reason(a_token(other))
+
+
+def test_an_authority_that_names_itself_as_another_is_refused() -> None:
+    house, key = AStampingHouse(), a_key()
+    strange = Authority(key, house.root.stamping(key, common="别的时间戳"), policy=POLICY, accuracy=SECOND)
+    house.authority._name = strange._name  # type: ignore[misc]
+
+    assert "names itself otherwise" in reason(a_token(house), house.trust)
+
+
+@pytest.mark.parametrize("keys", [(an_rsa_key, a_key), (a_key, an_rsa_key)], ids=["rsa", "ec"])
+def test_an_algorithm_of_another_kind_of_key_is_refused(keys: tuple[Any, Any]) -> None:
+    house, other = AStampingHouse(keys[0]()), AStampingHouse(keys[1]())
+    method = replace(house.authority._method, algorithm=other.authority._method.algorithm)
+    house.authority._method = method  # type: ignore[misc]
+
+    assert "is not one of the authority's key" in reason(a_token(house), house.trust)
+
+
+def test_a_key_of_a_kind_that_stamps_nothing_verifies_nothing() -> None:
+    token = read_token(a_token())
+    with pytest.raises(BadToken, match="is not one of the authority's key"):
+        _check_signature(token, ed25519.Ed25519PrivateKey.generate().public_key())
+    _check_signature(token, HOUSE.certificate.public_key())
 
 
 def test_an_authority_below_nobody_trusted_is_refused() -> None:
