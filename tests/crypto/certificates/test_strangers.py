@@ -15,7 +15,8 @@ from crypto.certificates.certificate import Certificate, read_certificates
 from crypto.certificates.names import Subject
 from crypto.certificates.profiles import Profile
 from crypto.certificates.requests import make_request, read_request
-from crypto.certificates.validation import REVOCATION_BYTES_MAX, CertificateRefusedError, Fault
+from crypto.certificates.revocation import LIST_BYTES_MAX
+from crypto.certificates.validation import CertificateRefusedError, Fault
 from crypto.errors import CryptoError
 from crypto.signatures import load_private_key, load_public_key
 from tests.builders.certificates import MADE_AT, Pki, a_key, a_pki, spki_of
@@ -78,7 +79,7 @@ def test_arbitrary_bytes_are_none_of_these(data: bytes) -> None:
 
 def test_a_list_that_is_too_long_is_not_read() -> None:
     with pytest.raises(CertificateRefusedError):
-        PKI.validated(lists=[bytes(REVOCATION_BYTES_MAX + 1)])
+        PKI.validated(lists=[bytes(LIST_BYTES_MAX + 1)])
     with pytest.raises(CryptoError):
         Certificate(bytes(20_000))
 
