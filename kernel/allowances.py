@@ -82,6 +82,12 @@ Urls = Annotated[
     tuple[str, ...],
     allowed("以逗号分隔的 http(s):// 地址", "http(s):// addresses, separated by commas"),
 ]
+Hosts = Annotated[
+    tuple[str, ...],
+    allowed(
+        "以逗号分隔的主机名或 IP 地址，不带端口", "names of hosts or IP addresses without ports, separated by commas"
+    ),
+]
 TrustFile = Annotated[
     Path | None, allowed("PEM 文件的路径，配置 tsa_url 时必填", "the path of a PEM file, needed with tsa_url")
 ]

@@ -21,4 +21,11 @@ VIEWERS: Final = Gauge("zhecai_live_viewers", "Connections in live halls")
 VIEWERS_CUT: Final = Counter("zhecai_live_viewers_cut", "Viewers cut off because they read too slowly")
 BUS_HINTS: Final = Counter("zhecai_bus_hints", "Hints published and received", ["direction"])
 LOG_ENTRIES: Final = Counter("zhecai_log_entries", "Entries given a place in the transparency log")
+REVOCATION_FETCHES: Final = Counter(
+    "zhecai_revocation_fetches", "Lists and answers asked of outside authorities", ["kind", "outcome"]
+)
+REVOCATION_AGE: Final = Gauge("zhecai_revocation_age_seconds", "Age of the oldest list or answer in use")
+REVOCATION_OUT_OF_DATE: Final = Gauge(
+    "zhecai_revocation_out_of_date", "Lists and answers in use that have run out or never came: logins wait for them"
+)
 LOG_REFUSALS: Final = Counter("zhecai_log_refusals", "Checkpoints that a witness refused: look at once", ["witness"])

@@ -21,6 +21,8 @@ from kernel.commit.committer import Committer
 from kernel.db.database import Database
 from kernel.db.skew import Skew
 from kernel.live.halls import Halls
+from kernel.revocation.fetching import Fetcher
+from kernel.revocation.register import Revocations
 from kernel.settings import Settings
 from kernel.timestamps.client import StampClient, client_of
 from kernel.transparency.log import TransparencyLog
@@ -53,6 +55,7 @@ class Kernel:
     rates: Rates
     skew: Skew
     trust: TrustStore
+    revocations: Revocations
     blobs: Blobs
     workshop: asyncio.Semaphore
     transparency: TransparencyLog
@@ -90,6 +93,10 @@ async def open_kernel(
         stamps = client_of(settings, clock)
         if stamps is not None:
             stack.push_async_callback(stamps.close)
+        trust = TrustStore(settings, clock)
+        fetcher = Fetcher(trust.hosts, settings.revocation_hosts, timeout_s=settings.revocation_timeout_s)
+        revocations = Revocations(db, clock, fetcher, trust.denials)
+        stack.push_async_callback(revocations.close)
         idle_s, absolute_s = settings.session_idle_s, settings.session_absolute_s
         sessions = Sessions(db, clock, load, idle_s=idle_s, absolute_s=absolute_s)
         bus.listeners.append(sessions.hinted)
@@ -106,7 +113,8 @@ async def open_kernel(
             limits=Limits(redis, clock),
             rates=Rates(redis, clock, settings),
             skew=Skew(db, clock),
-            trust=TrustStore(settings, clock),
+            trust=trust,
+            revocations=revocations,
             blobs=Blobs(settings.blobs_path),
             workshop=asyncio.Semaphore(1),
             transparency=TransparencyLog(db, clock, settings),

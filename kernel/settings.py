@@ -29,6 +29,7 @@ from kernel.allowances import (
     Directory,
     DrainSeconds,
     FlushSeconds,
+    Hosts,
     IdleSeconds,
     Networks,
     PerMinute,
@@ -129,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True):
     """How long one authority may take."""
     trust_dir: Program = None
     """Directory of outside authorities: ``*.pem`` (roots and those below) and ``*.crl`` (revocation lists)."""
+    revocation_hosts: Hosts = ()
+    """Hosts of outside authorities' lists and responders which their own certificates do not name, or inside ones."""
+    revocation_timeout_s: TimeoutSeconds = 5.0
+    """How long one fetch of a revocation list or an answer may take."""
     ca_passphrase_file: Program = None
     """First line: passphrase of the site's own authority; None: sealed in the vault."""
     denied_algorithms: Algorithms = ""

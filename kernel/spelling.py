@@ -65,6 +65,10 @@ def _witnesses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _hosts(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_bind(part).lower() for part in parts)
+
+
 def _urls(parts: tuple[str, ...]) -> tuple[str, ...]:
     for part in parts:
         parsed = urlsplit(part)
@@ -90,4 +94,5 @@ CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     "trusted_proxies": _networks,
     "witnesses": _witnesses,
     "tsa_url": _urls,
+    "revocation_hosts": _hosts,
 }

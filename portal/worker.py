@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from kernel.commit import keys
+from kernel.revocation.register import run_renewals
 from kernel.runtime import Kernel
 from kernel.transparency.log import run_log
 
@@ -46,7 +47,7 @@ async def _run(kernel: Kernel, job: Job) -> float:
 
 @contextlib.asynccontextmanager
 async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
-    """Run a worker, and the transparency log, beside whatever is done inside."""
+    """Run a worker, the transparency log and the renewal of revocation lists beside whatever is done inside."""
 
     def busy() -> bool:
         return kernel.committer.saturated or kernel.live_committer.saturated
@@ -54,6 +55,7 @@ async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
     tasks = (
         asyncio.create_task(run_worker(kernel, jobs), name="worker"),
         asyncio.create_task(run_log(kernel.transparency, busy=busy), name="log"),  # no auction waits for a witness
+        asyncio.create_task(run_renewals(kernel.revocations), name="revocations"),
     )
     try:
         yield

@@ -2,9 +2,9 @@
 Whom this site trusts: its own trial authority, and the outside ones that an operator put into ``trust_dir``.
 
 ``trust_dir`` holds ``*.pem`` (roots and what lies below them, one or several a file) and ``*.crl`` (revocation lists
-in DER or PEM, which somebody else keeps fresh). It is looked at again when a file in it has changed, at most every
-``LOOK_AGAIN_S``. The own authority lives in ``ca`` below the data directory; its keys are encrypted under
-a :mod:`passphrase <kernel.trust.passphrase>`.
+in DER or PEM, which somebody else keeps fresh; what they leave open is asked by :mod:`kernel.revocation`). It is looked
+at again when a file in it has changed, at most every ``LOOK_AGAIN_S``. The own authority lives in ``ca`` below the data
+directory; its keys are encrypted under a :mod:`passphrase <kernel.trust.passphrase>`.
 """
 
 import asyncio
@@ -16,10 +16,12 @@ from asn1crypto import pem
 
 from crypto.certificates.authority import Authority
 from crypto.certificates.certificate import Certificate, read_certificates
+from crypto.certificates.revocation import RevocationList
 from crypto.certificates.validation import Trust, trust_of
 from crypto.errors import CryptoError
 from crypto.suites import Denials, parse_denials
 from kernel.clock import Clock
+from kernel.revocation.fetching import hosts_of
 from kernel.settings import Settings
 from kernel.trust.folder import AuthorityFolder, FolderError
 from kernel.trust.passphrase import Passphrase
@@ -35,6 +37,8 @@ _NAME: Final = "浙采试用"
 class _Outside(NamedTuple):
     certificates: tuple[Certificate, ...]
     lists: tuple[bytes, ...]
+    parsed: tuple[RevocationList, ...]
+    hosts: frozenset[str]
 
 
 class TrustStore:
@@ -48,7 +52,7 @@ class TrustStore:
         self._clock: Final = clock
         self.published: tuple[bytes, float] | None = None  # the list that the public gets, and until when
         self._authority: Authority | None = None
-        self._outside = _Outside((), ())
+        self._outside = _Outside((), (), (), frozenset())
         self._seen: tuple[tuple[str, int], ...] | None = None
         self._looked_s = float("-inf")
         self._opening: Final = asyncio.Lock()
@@ -106,6 +110,22 @@ class TrustStore:
         own = [(self.folder.path / "root.crl").read_bytes()] if self.folder.exists else []
         return [*own, *self._outside.lists]
 
+    def parsed_lists(self) -> list[RevocationList]:
+        """Give :meth:`lists` ready to be asked; outside authorities' are parsed once. Raises ``CryptoError``."""
+        self._look()
+        own = [RevocationList((self.folder.path / "root.crl").read_bytes())] if self.folder.exists else []
+        return [*own, *self._outside.parsed]
+
+    def outside(self) -> tuple[Certificate, ...]:
+        """Give the certificates of outside authorities."""
+        self._look()
+        return self._outside.certificates
+
+    def hosts(self) -> frozenset[str]:
+        """Name the hosts that the outside authorities' own certificates name: those may be asked about revocation."""
+        self._look()
+        return self._outside.hosts
+
     def chain(self) -> list[Certificate]:
         """Give the certificates above those that we issue, the issuing authority's first."""
         return [self.folder.certificate(), self.folder.certificate("root")]
@@ -133,6 +153,7 @@ class TrustStore:
 def _read(files: list[Path]) -> _Outside:
     certificates: list[Certificate] = []
     lists: list[bytes] = []
+    parsed: list[RevocationList] = []
     for file in files:
         data = file.read_bytes()
         try:
@@ -140,6 +161,8 @@ def _read(files: list[Path]) -> _Outside:
                 certificates += read_certificates(data, count_max=CERTIFICATES_MAX)
             else:
                 lists.append(pem.unarmor(data)[2] if pem.detect(data) else data)
+                parsed.append(RevocationList(lists[-1]))
         except (CryptoError, ValueError) as error:
             raise FolderError(f"{file} cannot be used: {error}") from error
-    return _Outside(tuple(certificates), tuple(lists))
+    urls = {url for one in certificates for url in (*one.crl_urls, *one.ocsp_urls)}
+    return _Outside(tuple(certificates), tuple(lists), tuple(parsed), hosts_of(urls))

@@ -19,6 +19,7 @@ from kernel.db.database import Database, connections_max, room_of
 from kernel.db.skew import SKEW_S_MAX, Skew
 from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import EngineError
+from kernel.revocation import queries
 from kernel.settings import Settings
 from kernel.trust.folder import FolderError
 from kernel.trust.store import TrustStore
@@ -100,7 +101,9 @@ def _trust(settings: Settings) -> Check:
     except (FolderError, CryptoError, OSError) as error:
         return False, "certificates", str(error)
     old = sum(end <= clock.now() for end in ends)
+    outside = ", ".join(sorted(one.subject.common_name for one in store.outside()))
     detail = f"{len(roots)} roots, {len(ends)} revocation lists, {old} of them out of date"
+    detail += f"; outside authorities: {outside}" if outside else ""
     return old == 0, "certificates", detail
 
 
@@ -132,6 +135,8 @@ async def _engines(settings: Settings) -> list[Check]:
                     room = await room_of(connection)
                 needed = settings.workers * connections_max(settings.pool_size)
                 found.append((room >= needed, "connections", f"{needed} at most, the database allows {room}"))
+                if revision == newest:
+                    found.append(_revocation(await queries.states(database.pool, SystemClock().now())))
                 found.append((abs(offset_s) <= SKEW_S_MAX, "clock", f"{offset_s * 1000:+.1f} ms off the database"))
             finally:
                 await database.close()
@@ -140,3 +145,14 @@ async def _engines(settings: Settings) -> list[Check]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         found.append((False, "engines", f"{error}"))
     return found
+
+
+def _revocation(states: list[queries.State]) -> Check:
+    """Say how fresh the lists and answers of outside authorities are, and which do not come."""
+    now = SystemClock().now()
+    ages = [now - one.fetched_at for one in states if one.fetched_at is not None]
+    old = [one for one in states if one.next_update is None or one.next_update < now]
+    oldest = f", the oldest fetched {int(max(ages).total_seconds()) // 60} min ago" if ages else ""
+    failing = "".join(f"\n  {one.failures} failures: {one.failure}" for one in states if one.failures)
+    detail = f"{len(states)} lists and answers of outside authorities in use{oldest}, {len(old)} out of date{failing}"
+    return not old, "revocation", detail

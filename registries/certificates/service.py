@@ -12,7 +12,8 @@ from crypto.certificates.certificate import Certificate
 from crypto.certificates.names import Subject, credit_codes
 from crypto.certificates.profiles import Profile
 from crypto.certificates.requests import read_request
-from crypto.certificates.validation import CertificateRefusedError, Use, Validated, validate
+from crypto.certificates.revocation import RevocationList
+from crypto.certificates.validation import CertificateRefusedError, Use, Validated, path_of
 from crypto.errors import CryptoError
 from kernel.access.actors import SUPPLIERS, Actor
 from kernel.clock import BEIJING
@@ -233,19 +234,23 @@ async def validated(
     """
     Validate a certificate with the lists of this moment; of our own only the line that is about it is written.
 
+    The path is built first: only addresses that a certificate of a trusted authority names are ever asked.
+
     Raises:
         CertificateRefusedError: it is not good; ``fault`` says why.
-        Unavailable: what we trust, or a list of it, cannot be read.
+        Unavailable: what we trust, or a list of it, cannot be read, or its authority gives no answer that counts.
     """
     try:
-        trust, lists = kernel.trust.trust(), kernel.trust.lists()
+        found = path_of(certificate, chain, kernel.trust.trust(), at=at, use=use)
+        lists = kernel.trust.parsed_lists()
         serial = certificate.serial_hex
         own = await revocation_list(kernel, at=at, serial=serial) if kernel.trust.folder.exists else None
     except CertificateRefusedError:
         raise
     except (FolderError, CryptoError, OSError) as error:
         raise _away(error) from error
-    return validate(certificate, chain, trust, at=at, use=use, lists=[*lists, *([own] if own else [])])
+    await kernel.revocations.judge(found, [*lists, *([RevocationList(own)] if own else [])])
+    return found
 
 
 async def revocation_list(kernel: Kernel, *, at: datetime, serial: str | None = None) -> bytes:

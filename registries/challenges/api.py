@@ -107,6 +107,7 @@ class StepUpIn(msgspec.Struct, forbid_unknown_fields=True):
     keyless=True,
 )
 async def log_in(ctx: Context, body: ProofIn) -> SessionOut:
+    """503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later."""
     opened = await service.log_in(
         ctx.kernel,
         _proof(body),
@@ -131,6 +132,7 @@ async def log_in(ctx: Context, body: ProofIn) -> SessionOut:
     keyless=True,
 )
 async def step_up(ctx: Context, body: StepUpIn) -> SessionOut:
+    """503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later."""
     opened = await service.step_up(
         ctx.kernel,
         *own(ctx),
@@ -153,6 +155,7 @@ async def step_up(ctx: Context, body: StepUpIn) -> SessionOut:
     keyless=True,
 )
 async def register(ctx: Context, body: ProofIn) -> RegisteredOut:
+    """503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later."""
     found = await service.register(
         ctx.kernel,
         ctx.actor,

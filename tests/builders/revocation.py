@@ -37,7 +37,9 @@ def a_responder(
     extensions = [{"extn_id": "extended_key_usage", "extn_value": x509.ExtKeyUsageSyntax(list(uses))}] if uses else []
     if no_check:
         extensions.append({"extn_id": "ocsp_no_check", "extn_value": core.Null()})
-    extensions.append({"extn_id": "basic_constraints", "critical": True, "extn_value": x509.BasicConstraints({"ca": False})})
+    extensions.append(
+        {"extn_id": "basic_constraints", "critical": True, "extn_value": x509.BasicConstraints({"ca": False})}
+    )
     algorithm = asn1.signature_algorithm(signatures.algorithm_of(issuer.key))
     tbs = x509.TbsCertificate(
         {

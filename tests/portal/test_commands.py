@@ -211,6 +211,7 @@ def test_doctor_shows_every_setting_masks_secrets_and_says_where_they_come_from(
     assert "command line" in said
     assert "✓ schema: " + newest_revision() in said
     assert "✓ database: PostgreSQL" in said
+    assert "✓ revocation: 0 lists and answers of outside authorities in use, 0 out of date" in said
     assert "✓ clock: " in said
     assert status in {0, 1}  # whether the pages are built and the disk has room is this machine's business
 

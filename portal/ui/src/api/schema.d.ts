@@ -185,7 +185,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Log in with a certificate */
+        /**
+         * Log in with a certificate
+         * @description 503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later.
+         */
         post: operations["log_in"];
         delete?: never;
         options?: never;
@@ -202,7 +205,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Prove with a certificate who is logged in */
+        /**
+         * Prove with a certificate who is logged in
+         * @description 503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later.
+         */
         post: operations["step_up"];
         delete?: never;
         options?: never;
@@ -219,7 +225,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Register an outside authority's certificate */
+        /**
+         * Register an outside authority's certificate
+         * @description 503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later.
+         */
         post: operations["register"];
         delete?: never;
         options?: never;

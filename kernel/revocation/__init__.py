@@ -1,0 +1,1 @@
+"""Lists and answers of outside authorities: fetched where their certificates say, verified, kept, renewed in time."""
