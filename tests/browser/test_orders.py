@@ -237,6 +237,9 @@ async def test_a_handler_asks_a_second_hand_approves_and_the_supplier_has_the_or
     product = _product_with_two_sellers(service, "显示器", below_fen=APPROVAL_FROM)
     large, small = SUPPLIERS
     enough = -(-APPROVAL_FROM // _prices(product)[large])
+    supplier = await visit("supplier1")
+    desk = await supplier.go("/orders?stage=placed")
+    ours = desk.get_by_role("row").filter(has_text="宁波市示例档案馆").filter(has_text=product["name"])
     handler = await visit("handler")
     await _add_to_cart(handler, product, large, enough)
     await _add_to_cart(handler, product, small, 1)
@@ -257,9 +260,11 @@ async def test_a_handler_asks_a_second_hand_approves_and_the_supplier_has_the_or
     number, address = await page.get_by_role("heading", level=1).inner_text(), page.url
     assert await handler.findings() == []
 
-    supplier = await visit("supplier1")
-    desk = await supplier.go("/orders?stage=placed")
-    await expect(desk.get_by_role("row").filter(has_text="宁波市示例档案馆")).to_have_count(0)
+    await desk.reload()
+    await supplier.settled()
+    await expect(desk.get_by_role("heading", level=1, name="订单")).to_be_visible()
+    await supplier.settled()
+    await expect(ours).to_have_count(0)
 
     approver = await visit("approver")
     table = await approver.go("/")
