@@ -1,10 +1,12 @@
 """From the application to the suspension, by an applicant and a finance department in windows of their own."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Page, expect
 
+from kernel.clock import SystemClock
 from tests.builders.browser import PHONE, WIDE, Visit, Visitor
 from tests.builders.registries import a_credit_code
 
@@ -74,6 +76,25 @@ async def _review(visitor: Visitor, verdict: str, *, field: str = "", reason: st
     await expect(page.get_by_text("审核结果已记录")).to_be_visible()
 
 
+async def _plan_and_cancel(visitor: Visitor) -> None:
+    page = visitor.page
+    await page.get_by_role("button", name="暂停交易").click()
+    dialog = page.get_by_role("dialog", name="暂停交易")
+    day = (SystemClock().now() + timedelta(days=30)).date().isoformat()
+    await dialog.get_by_label(re.compile("^自")).fill(day)
+    await dialog.get_by_label(re.compile("理由")).fill("行政处罚下月起执行")
+    await dialog.get_by_role("button", name="暂停交易").click()
+    planned = page.get_by_role("status").filter(has_text="行政处罚下月起执行")
+    await expect(planned).to_contain_text("已预定自")
+    assert await visitor.findings() == []
+    await page.get_by_role("button", name="撤销预定暂停").click()
+    dialog = page.get_by_role("dialog", name="撤销预定暂停")
+    await dialog.get_by_label(re.compile("理由")).fill("复议撤销处罚")
+    await dialog.get_by_role("button", name="撤销预定暂停").click()
+    await expect(planned).to_have_count(0)
+    await expect(page.get_by_text("复议撤销处罚")).to_be_visible()
+
+
 async def test_from_the_application_to_the_suspension(visit: Visit) -> None:
     applicant = await visit(expected=("409", "401", "403"))
     number = await apply(applicant)
@@ -107,8 +128,9 @@ async def test_from_the_application_to_the_suspension(visit: Visit) -> None:
     assert await applicant.findings() == []
 
     page = finance.page
+    await _plan_and_cancel(finance)
     await page.get_by_role("button", name="暂停交易").click()
-    dialog = page.get_by_role("dialog")
+    dialog = page.get_by_role("dialog", name="暂停交易")
     await dialog.get_by_label(re.compile("理由")).fill("提供虚假材料")
     await dialog.get_by_role("button", name="暂停交易").click()
     await expect(page.get_by_text("已暂停交易").first).to_be_visible()

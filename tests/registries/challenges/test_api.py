@@ -1,6 +1,7 @@
 """Login and step-up by certificate through HTTP: what opens the door, and everything that must not."""
 
 import base64
+from base64 import b32decode
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +10,17 @@ import pytest
 
 from crypto.certificates.names import Subject
 from crypto.certificates.profiles import Profile
+from kernel.access.actors import Role
 from kernel.clock import ManualClock
 from kernel.runtime import Kernel
 from registries.challenges.rules import LIFETIME
+from registries.factors.rules import code_at, step_of
+from registries.members import service as members
+from registries.members.service import By
 from registries.users import service as users
 from tests.builders.certificates import KEY_KINDS, a_key, spki_of
 from tests.builders.enrolled import Person, a_person
-from tests.builders.registries import OPERATOR
+from tests.builders.registries import OPERATOR, a_user
 
 HERE = "/api/session/certificate"
 
@@ -201,3 +206,31 @@ async def test_challenges_that_nobody_answers_are_forgotten(trusting: Kernel, en
     advance(trusting, LIFETIME + timedelta(seconds=1))
     await enrolled.challenge()
     assert await trusting.db.pool.fetchval("select count(*) from challenges") == 1
+
+
+@pytest.mark.parametrize("way", ["certificate", "password"])
+async def test_after_a_reset_a_login_leads_to_another_factor_with_a_certificate_too(
+    trusting: Kernel, enrolled: Person, way: str
+) -> None:
+    """The certificate is none of what was reset, and opens nothing before a second factor is set up."""
+    assert enrolled.actor.organisation_id
+    assert enrolled.actor.user_id
+    administrator = await a_user(trusting, "administrator", enrolled.actor.organisation_id, Role.ADMINISTRATOR)
+    by = By(administrator, "192.0.2.1", trusting.clock.now())
+    await members.reset_factors(trusting, by, enrolled.actor.user_id, "手机遗失")
+
+    if way == "certificate":
+        session = (await enrolled.certificate_login()).json()["session"]
+    else:
+        await enrolled.log_in()
+        session = (await enrolled.client.get("/api/sessions/current")).json()["session"]
+    assert (session["level"], session["pending"], session["enrolling"]) == (way, True, True)
+    assert "certificate" in session["methods"]
+    refused = await enrolled.client.get("/api/orders")
+    assert (refused.status_code, refused.json()["enrol"]) == (403, True)
+
+    secret = (await enrolled.client.post("/api/account/totp")).json()["secret"]
+    code = code_at(b32decode(secret), step_of(trusting.clock.now()))
+    raised = await enrolled.client.post("/api/account/totp/confirm", json={"code": code})
+    assert raised.json()["session"]["pending"] is False
+    assert (await enrolled.client.get("/api/orders")).status_code == 200

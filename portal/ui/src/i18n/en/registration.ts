@@ -139,7 +139,7 @@ export default {
   },
   actNotes: {
     cancelPlan: "The organisation is not suspended on the day that was planned; the reason goes into its history.",
-    suspend: "From this moment no offers, no orders, no award; existing orders go on. The reason is public in the register.",
+    suspend: "From this moment, or the day given, no offers, no orders, no award; existing orders go on. The reason is public in the register.",
     reinstate: "It may trade again at once.",
     deregister: "Its accounts can no longer log in; the credit code may be registered anew.",
     withdraw: "The application ends; the credit code may apply again.",
