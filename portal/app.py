@@ -62,6 +62,8 @@ from registries.challenges import api as challenges
 from registries.controls.service import CONTROL
 from registries.factors import api as factors
 from registries.factors.service import TOTP_SEED
+from registries.licences import api as licences
+from registries.licences.service import LICENCE, LICENCE_FILES
 from registries.members import api as members
 from registries.organisations import api as organisations
 from registries.organisations.service import ORGANISATION
@@ -81,6 +83,7 @@ API: Final[tuple[BaseRoute, ...]] = (
     *factors.ROUTES,
     *organisations.ROUTES,
     *registrations.ROUTES,
+    *licences.ROUTES,
     *members.ROUTES,
     *regions.ROUTES,
     *classification.ROUTES,
@@ -108,6 +111,7 @@ KINDS: Final[tuple[StreamKind[Any, Any], ...]] = (
     ORGANISATION,
     USER,
     CERTIFICATE,
+    LICENCE,
     CLASSIFICATION,
     DEFINITION,
     PICTURE,
@@ -129,6 +133,7 @@ STATE_TABLES: Final[dict[str, str]] = {
     "organisation": "organisations",
     "user": "users",
     "certificate": "user_certificates",
+    "licence": "licences",
     "classification": "classifications",
     "definition": "category_definitions",
     "picture": "pictures",
@@ -146,7 +151,11 @@ STATE_TABLES: Final[dict[str, str]] = {
 }
 """Where each kind keeps its state rows: ``zhecai verify`` looks there for rows that no entry justifies."""
 
-BLOB_COLUMNS: Final[BlobColumns] = {PICTURE.name: PICTURE_FILES, SIGNING.name: SIGNING_FILES}
+BLOB_COLUMNS: Final[BlobColumns] = {
+    PICTURE.name: PICTURE_FILES,
+    SIGNING.name: SIGNING_FILES,
+    LICENCE.name: LICENCE_FILES,
+}
 """Columns that name files of the store: ``zhecai verify`` looks whether they are there."""
 
 SEALED_COLUMNS: Final[tuple[SealedColumn, ...]] = (TOTP_SEED,)

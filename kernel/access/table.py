@@ -39,6 +39,8 @@ class Action(StrEnum):
     ORGANISATION_REVIEW = "organisation.review"
     ORGANISATION_SUSPEND = "organisation.suspend"
     REGISTRATION_READ = "registration.read"
+    LICENCE_FILE = "licence.file"
+    LICENCE_READ = "licence.read"
     MEMBER_READ = "member.read"
     MEMBER_CHANGE = "member.change"
     MEMBER_RESET = "member.reset"
@@ -280,6 +282,16 @@ TABLE: Final[dict[Action, Rule]] = {
         ("查看登记", "Read registrations"),
         Nature.ORGANISATION,
         (*_to((Role.ADMINISTRATOR,), _own), *_to(OVERSEERS, _region)),
+    ),
+    Action.LICENCE_FILE: Rule(
+        ("上传本单位营业执照", "Hand the own business licence in"),
+        Nature.ORGANISATION,
+        _to((Role.ADMINISTRATOR,), _own),
+    ),
+    Action.LICENCE_READ: Rule(
+        ("查看营业执照", "See business licences"),
+        Nature.ORGANISATION,
+        (*_to((Role.ADMINISTRATOR,), _own), *_to((Role.SUPERVISOR,), _region)),
     ),
     Action.MEMBER_READ: Rule(
         ("查看本单位账号", "Read the own organisation's accounts"),

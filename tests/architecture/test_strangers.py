@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from kernel.access.actors import Role
+from kernel.access.actors import Actor, Role
 from kernel.access.table import ACCESS, TABLE, Nature, Scope
 from kernel.runtime import Kernel
 from kernel.web.routes import Operation, TypedRoute
@@ -21,6 +21,7 @@ from market.auctions import service as auctions
 from market.auctions.service import By
 from portal.app import API, create_app
 from registries.factors.queries import Passkey, add_passkey
+from registries.licences import service as licences
 from registries.organisations.rules import Kind
 from registries.users.rules import ROLES_OF
 from tests.builders.enrolled import a_certificate_of
@@ -67,6 +68,17 @@ LISTS: Final = [
 ]
 
 
+async def a_licence_of(kernel: Kernel, administrator: Actor) -> UUID:
+    content = b"%PDF-" + bytes(100)
+    return (await licences.file(kernel, administrator, content, at=kernel.clock.now(), origin="test")).id
+
+
+async def session_named(kernel: Kernel, actor: Actor, user_agent: str) -> UUID:
+    assert actor.user_id
+    rows = await kernel.sessions.list_of(actor.user_id)
+    return next(row.id for row in rows if row.user_agent == user_agent)
+
+
 @pytest.fixture
 async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     trade = await a_trade(kernel)
@@ -95,8 +107,6 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     overseeing[Role.AUDITOR] = await session((await a_user(kernel, "own-auditor", auditors, Role.AUDITOR)).user_id)
     assert trade.purchaser.user_id
     await kernel.sessions.open(trade.purchaser.user_id, origin="test", user_agent="the object")
-    own = await kernel.sessions.list_of(trade.purchaser.user_id)
-    one_session = next(row for row in own if row.user_agent == "the object")
     certificate = await a_certificate_of(kernel, trade.purchaser)
     assert trade.supplier.organisation_id
     first = await a_user(kernel, "own-administrator", trade.supplier.organisation_id, Role.ADMINISTRATOR)
@@ -105,9 +115,10 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
     passkey = Passkey(UUID(int=55), trade.purchaser.user_id, b"credential", b"key", 0, "电脑")
     assert await add_passkey(kernel.db.pool, passkey, kernel.clock.now())
     objects = {
+        "licence_id": str(await a_licence_of(kernel, first)),
         "certificate_id": str(certificate.id),
         "passkey_id": str(passkey.id),
-        "session_id": str(one_session.id),
+        "session_id": str(await session_named(kernel, trade.purchaser, "the object")),
         "organisation_id": str(trade.supplier.organisation_id),
         "user_id": str(colleague.user_id),
         "order_id": str(order_id),
@@ -120,6 +131,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "entry": f"order.{order_id}.1",
     }
     holders = {
+        "licence_id": administering | {Role.SUPERVISOR: overseeing[Role.SUPERVISOR]},
         "certificate_id": {Role.PURCHASER: buying[Role.PURCHASER]},
         "passkey_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
         "session_id": {Role.PURCHASER: await session(trade.purchaser.user_id)},
@@ -135,7 +147,7 @@ async def stage(kernel: Kernel) -> AsyncIterator[Stage]:
         "entry": {Role.PURCHASER: buying[Role.PURCHASER]},
     }
     await kernel.transparency.step()
-    transport = httpx2.ASGITransport(app=create_app(kernel))
+    transport = httpx2.ASGITransport(create_app(kernel))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Stage(client, objects, holders, strangers)
 

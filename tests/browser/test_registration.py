@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from playwright.async_api import Page, expect
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PASSWORD = "violet tractor seven"
 NAME = "杭州晨光测试文具有限公司"
+PDF = b"%PDF-1.7\n" + b"x" * 200
 PAGES = ("/registration", "/registration/progress", "/organisations")
 
 
@@ -112,6 +114,15 @@ async def test_from_the_application_to_the_suspension(visit: Visit) -> None:
     await page.locator("#login").fill("chenguang")
     await page.locator("#password").fill(PASSWORD)
     await page.get_by_role("button", name="登录", exact=True).click()
+    card = page.get_by_role("region", name="营业执照")
+    for content in (PDF, PDF + b"x"):
+        await card.locator("input[type=file]").set_input_files(
+            {"name": "licence.pdf", "mimeType": "application/pdf", "buffer": content}
+        )
+        await expect(card.get_by_text(sha256(content).hexdigest()[:16])).to_be_visible()
+    await expect(card.get_by_role("link", name="现行")).to_have_count(1)
+    await expect(card.get_by_role("link", name="以前的")).to_have_count(1)
+    assert await applicant.findings() == []
     await page.get_by_role("link", name="修改并重新提交").click()
     await expect(page.get_by_role("heading", name="修改登记申请")).to_be_visible()
     await expect(page.get_by_text("该号码无人接听")).to_be_visible()
@@ -120,6 +131,12 @@ async def test_from_the_application_to_the_suspension(visit: Visit) -> None:
     await expect(page.get_by_text("重新提交").first).to_be_visible()
     assert await applicant.findings() == []
 
+    page = await finance.go("/registrations")
+    await page.get_by_role("link", name=NAME).click()
+    async with page.expect_download() as saved:
+        await page.get_by_role("region", name="营业执照").get_by_role("link", name="现行").click()
+    assert (await (await saved.value).path()).read_bytes() == PDF + b"x"
+    await expect(page.get_by_text("上传执照")).to_have_count(0)
     await _review(finance, "通过")
     await applicant.go("/organisation")
     await expect(applicant.page.get_by_text("正常").first).to_be_visible()

@@ -733,6 +733,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/registration/licence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hand a copy of the own business licence in / 上传营业执照 */
+        post: operations["file_licence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/organisations/{organisation_id}/licences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the copies of an organisation's business licence */
+        get: operations["list_licences"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/licences/{licence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See a copy of a business licence */
+        get: operations["get_licence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/members": {
         parameters: {
             query?: never;
@@ -2142,7 +2193,7 @@ export interface components {
          * @description What can be done, as ``noun.verb``.
          * @enum {unknown}
          */
-        Action: "access.read" | "agreement.read" | "approval.decide" | "approval.read" | "approval.withdraw" | "auction.award" | "auction.host" | "auction.offer" | "auction.oversee" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "control.change" | "control.read" | "factor.change" | "factor.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "oversight.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
+        Action: "access.read" | "agreement.read" | "approval.decide" | "approval.read" | "approval.withdraw" | "auction.award" | "auction.host" | "auction.offer" | "auction.oversee" | "auction.read" | "authority.read" | "budget.read" | "certificate.change" | "certificate.read" | "classification.read" | "control.change" | "control.read" | "factor.change" | "factor.read" | "licence.file" | "licence.read" | "log.read" | "log.receipt" | "log.search" | "member.change" | "member.read" | "member.reset" | "offer.change" | "offer.read" | "order.cancel" | "order.fulfil" | "order.place" | "order.read" | "order.receive" | "organisation.apply" | "organisation.change" | "organisation.read" | "organisation.review" | "organisation.suspend" | "oversight.read" | "product.illustrate" | "product.moderate" | "product.read" | "region.read" | "registration.read" | "session.close" | "session.manage" | "session.open" | "session.read" | "session.step-up" | "signing.ask" | "signing.decline" | "signing.read" | "signing.sign" | "system.read";
         /**
          * ActorOut
          * @description Who is logged in.
@@ -3112,6 +3163,27 @@ export interface components {
          */
         Level: "city" | "county" | "province";
         /**
+         * Licence
+         * @description A copy as it was handed in: it does not change, a later one takes its place.
+         */
+        Licence: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            organisation_id: string;
+            digest: string;
+            media: components["schemas"]["Media"];
+            size_bytes: number;
+            filed_at: string;
+        };
+        /**
+         * Licences
+         * @description Copies, the latest first: that one counts, those behind it are its history.
+         */
+        Licences: {
+            items: components["schemas"]["Licence"][];
+        };
+        /**
          * LimitApplied
          * @description A limit as it was when the order was placed; ``year_fen`` had been ordered in the group before.
          */
@@ -3199,6 +3271,12 @@ export interface components {
             number: string;
             phone: string;
         };
+        /**
+         * Media
+         * @description What a copy may be.
+         * @enum {unknown}
+         */
+        Media: "application/pdf" | "image/jpeg" | "image/png";
         /**
          * Member
          * @description An account as its organisation's administrators see it.
@@ -8877,6 +8955,285 @@ export interface operations {
             };
             /** @description too-large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description The budget that is spent (IETF draft) */
+                    "RateLimit-Policy"?: string;
+                    /** @description What is left of it */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    file_licence: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/pdf": unknown;
+                "image/jpeg": unknown;
+                "image/png": unknown;
+            };
+        };
+        responses: {
+            /** @description Hand a copy of the own business licence in / 上传营业执照 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Licence"];
+                };
+            };
+            /** @description unreadable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description The budget that is spent (IETF draft) */
+                    "RateLimit-Policy"?: string;
+                    /** @description What is left of it */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    list_licences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organisation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description List the copies of an organisation's business licence */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Licences"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description too-many */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    /** @description The budget that is spent (IETF draft) */
+                    "RateLimit-Policy"?: string;
+                    /** @description What is left of it */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_licence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                licence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See a copy of a business licence */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description forbidden, step-up-needed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description not-found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
