@@ -20,7 +20,10 @@ from kernel.metrics import BUS_HINTS
 
 CHANNEL: Final = "zhecai:journal"
 _GATHER_S: Final = 0.02
-"""Hints are gathered this long, so that a busy process publishes at most 50 times a second."""
+"""Hints are gathered this long, so that a process publishes at most 50 times a second."""
+_MANY: Final = 16
+_GATHER_MANY_S: Final = 0.06
+"""Where so many streams move at once, hints are gathered longer: publishing takes time that commands need."""
 _RETRY_S: Final = 0.5
 _LISTEN_S: Final = 30
 _PUBLISH_S: Final = 1.0
@@ -80,6 +83,8 @@ class Bus:
         while not (self._closing and not self._gathered):
             await self._wake.wait()
             await asyncio.sleep(_GATHER_S)
+            if len(self._gathered) > _MANY:
+                await asyncio.sleep(_GATHER_MANY_S - _GATHER_S)
             self._wake.clear()
             gathered, self._gathered = self._gathered, {}
             if not gathered:

@@ -1,11 +1,27 @@
 """Time comes in as an argument, in UTC; only :class:`SystemClock` asks the machine."""
 
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Beijing time (北京时间): for display and for reading typed deadlines, never inside."""
+
+_DAY = timedelta(days=1)
+_last = (datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), date.min)
+
+
+def beijing_day(at: datetime) -> date:
+    """Return the day that people in Beijing write on that moment; agreements, budgets and limits run by it."""
+    global _last  # noqa: PLW0603 - the day that was asked for last: nearly every question is about today
+    begin, end, day = _last
+    if begin <= at < end:
+        return day
+    there = at.astimezone(BEIJING)
+    begin, day = there.replace(hour=0, minute=0, second=0, microsecond=0), there.date()
+    begin = begin.astimezone(UTC)  # compared quickest with times that are in UTC as well
+    _last = (begin, begin + _DAY, day)
+    return day
 
 
 class Clock(Protocol):

@@ -1,15 +1,17 @@
 """Identifiers: UUIDv7 inside, public numbers for people."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from kernel.clock import BEIJING
+from kernel.clock import beijing_day
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 
 
 def uuid7(at: datetime) -> UUID:
@@ -32,6 +34,12 @@ def public_number(prefix: str, at: datetime, identifier: UUID) -> str:
 
     Prefix, Beijing date, 50 random bits of the identifier in Crockford's base 32 (no I, L, O, U).
     """
-    bits = identifier.int & (1 << 50) - 1
-    letters = "".join(_CROCKFORD[bits >> shift & 31] for shift in range(45, -1, -5))
-    return f"{prefix}{at.astimezone(BEIJING):%Y%m%d}-{letters[:5]}-{letters[5:]}"
+    bits = identifier.int
+    pairs = [_PAIRS[bits >> shift & 1023] for shift in (40, 30, 20, 10, 0)]
+    letters = "".join(pairs)
+    return f"{prefix}{_compact(beijing_day(at))}-{letters[:5]}-{letters[5:]}"
+
+
+@lru_cache(maxsize=8)
+def _compact(day: date) -> str:
+    return f"{day:%Y%m%d}"

@@ -84,8 +84,14 @@ async def open_kernel(
         )
         stack.push_async_callback(redis.aclose)
         bus = Bus(Redis.from_url(redis_url, socket_connect_timeout=_REDIS_TIMEOUT_S))
-        halls = Halls(db, bus, flush_min_s=settings.flush_min_s, buffer_bytes_max=settings.viewer_buffer_bytes_max)
         committers = [_committer(settings, clock, db, name) for name in ("ordinary", "live")]
+        halls = Halls(
+            db,
+            bus,
+            flush_min_s=settings.flush_min_s,
+            buffer_bytes_max=settings.viewer_buffer_bytes_max,
+            busy=lambda: committers[1].busy,
+        )
 
         async def load(user_id: UUID) -> Actor | None:
             return await load_actor(db, user_id)

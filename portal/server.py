@@ -118,10 +118,12 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
                 if serving.done():
                     serving.result()
                 await asyncio.sleep(0.01)
+            gc.freeze()  # what is there now stays: no collection needs to look through it
             yield url_of(kernel.settings, listener)
         finally:
             server.should_exit = True
             await serving
+            gc.unfreeze()
             gc.set_threshold(*collect_after)
 
 

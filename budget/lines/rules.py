@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel.clock import BEIJING
+from kernel.clock import beijing_day
 
 RESERVATIONS_MAX: Final = 10_000
 """Open orders on one line; bounds the copy that each new state makes (about 60 µs at the limit)."""
@@ -171,7 +171,7 @@ def fiscal_year(at: datetime) -> int:
 
     Source: 预算法 第十八条.
     """
-    return at.astimezone(BEIJING).year
+    return beijing_day(at).year
 
 
 def decide_adjust(line: Line, *, amount_fen: int, document: str) -> Adjusted | Refusal:

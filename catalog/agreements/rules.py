@@ -12,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 
-from kernel.clock import BEIJING
 from registries.regions.rules import REGIONS, covered_by_any
 
 _TERM_YEARS: Final = {"goods": 1, "services": 2}  # 110号令 第十五条
@@ -141,12 +140,6 @@ class Terminated(msgspec.Struct, frozen=True, tag_field="kind", tag="agreement.t
 
 
 Event = Concluded | SupplierAdmitted | SupplierRemoved | Terminated
-
-
-def beijing_day(at: datetime) -> date:
-    """Return the day that people in Beijing write on that moment; agreements and budgets run by it."""
-    assert at.tzinfo is not None
-    return at.astimezone(BEIJING).date()
 
 
 def valid_on(agreement: Agreement, day: date) -> bool:

@@ -14,13 +14,13 @@ from catalog.agreements.rules import (
     Package,
     Refusal,
     Subject,
-    beijing_day,
     decide_admit,
     decide_conclude,
     decide_remove,
     decide_terminate,
 )
 from kernel.access.actors import Actor
+from kernel.clock import beijing_day
 from kernel.commit.command import Command, Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.paging import Page

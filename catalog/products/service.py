@@ -9,7 +9,6 @@ from uuid import UUID
 
 import msgspec
 
-from catalog.agreements.rules import beijing_day
 from catalog.classification import service as classification
 from catalog.classification.rules import Category, is_code
 from catalog.definitions.rules import Attribute, Definition, Fault, definition_id, write_value
@@ -35,6 +34,7 @@ from catalog.products.rules import (
     terms_of,
 )
 from kernel.access.actors import Actor, Role
+from kernel.clock import beijing_day
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.ids import uuid7
 from kernel.journal import queries as journal

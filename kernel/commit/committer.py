@@ -37,9 +37,13 @@ ATTEMPTS_BEFORE_ALONE: Final = 3
 """After so many lost races for a stream, one batch keeps all other writers out: nobody starves."""
 CONTENDED_S: Final = 5.0
 """How long a stream on which processes clashed is locked before deciding, instead of tried."""
+AHEAD_PART: Final = 8
+"""How many commands are decided ahead in one turn of the event loop: the database's answer must not wait long."""
 SPACING_S: Final = 0.001
 """The shortest time from the beginning of one batch to that of the next, unless ``ENOUGH`` commands wait."""
 ENOUGH: Final = 32
+BUSY: Final = 12
+"""A process whose batches usually hold so many commands has no time for what can wait a little."""
 SATURATED_S: Final = 0.25
 """How long after its last batch a committer still counts as saturated."""
 CACHED_STREAMS_MAX: Final = 50_000
@@ -103,6 +107,7 @@ class Committer:
         self._closing = False
         self._in_doubt: InDoubt | None = None
         self._ahead: Ahead | None = None
+        self._looking = False
         self._life = 0
         self._begun_s = 0.0
         self._usual_len = 0.0
@@ -158,12 +163,27 @@ class Committer:
         stale = oldest is not None and now_s - oldest.queued_s > self._queue_age_max_s
         if self._closing or stale or len(waiting) + len(self._queue) >= self._queue_len_max:
             raise _unavailable()
-        one = Pending(command, done, now_s)
-        if self._ahead and not self._queue and not self._contended and self._ahead.takes(command):
-            self._ahead.take(one)
-        else:
-            self._queue.append(one)
+        self._queue.append(Pending(command, done, now_s))
         self._wake.set()
+        self._look_ahead_soon()
+
+    def _look_ahead_soon(self) -> None:
+        if self._ahead and not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look_ahead)
+
+    def _look_ahead(self) -> None:
+        """Decide some of what waits on top of the batch in flight, and go on in the next turn of the event loop."""
+        self._looking = False
+        ahead, queue = self._ahead, self._queue
+        if ahead is None or self._contended:
+            return
+        for _ in range(min(AHEAD_PART, len(queue))):
+            if not ahead.takes(queue[0].command):
+                return  # it waits for the batch after the next, and with it whoever came later
+            ahead.take(queue.popleft())
+        if queue:
+            self._look_ahead_soon()
 
     async def _run(self) -> None:
         while True:
@@ -193,6 +213,11 @@ class Committer:
             await asyncio.sleep(wait_s)
         self._begun_s = self._clock.monotonic_s()
         self._usual_len += (waiting - self._usual_len) / 8
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether many commands come: what can be done less often should."""
+        return self._usual_len > BUSY and self._clock.monotonic_s() - self._begun_s < SATURATED_S
 
     @property
     def saturated(self) -> bool:
@@ -303,6 +328,7 @@ class Committer:
         answers, read = keys.answers_of(pending, outcomes), list(batch.untouched().values())
         self._in_doubt = InDoubt(batch, outcomes, None, self._life)
         self._ahead = Ahead(batch, self._known, self._batch_len_max)
+        self._look_ahead_soon()
         try:
             await together.commit(connection, batch.sorted_entries(), answers, read, parts)
         except BaseException as error:

@@ -29,6 +29,16 @@ _DAMAGE: Final = (
 
 WAL_SEGMENT_MB: Final = 4
 """A commit that needs a new segment of the log waits until it is filled with zeros: 45 ms for 16 MB, 7 ms for 4."""
+WAL_READY_MB: Final = 256
+"""So much of the log has been filled before the first commit, and is used again and again (``min_wal_size``)."""
+
+
+_CREATE: Final = f'CREATE DATABASE "{DATABASE}"\n'
+_FIRST: Final = (
+    _CREATE
+    + f"SELECT pg_logical_emit_message(false, 'zhecai', repeat('0', 1 << 20)) FROM generate_series(1, {WAL_READY_MB})\n"
+)
+"""The checkpoint with which the program ends keeps the segments that this has filled, under the next names."""
 
 
 def create_cluster(bindir: Path, cluster: Path, identity: Identity, *, major: int, fsync: bool) -> None:
@@ -68,16 +78,10 @@ def create_cluster(bindir: Path, cluster: Path, identity: Identity, *, major: in
             f"--wal-segsize={WAL_SEGMENT_MB}",
         ]
         _run([*command, *access, *sync, "--no-instructions"], cluster, identity)
-        alone: list[str | Path] = [
-            bindir / "postgres",
-            "--single",
-            "-D",
-            growing,
-            "-c",
-            f"fsync={'on' if fsync else 'off'}",
-            "postgres",
-        ]
-        _run(alone, cluster, identity, statement=f'CREATE DATABASE "{DATABASE}"\n')
+        options = {"fsync": "on" if fsync else "off", "min_wal_size": f"{WAL_READY_MB}MB"}
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        alone: list[str | Path] = [bindir / "postgres", "--single", "-D", growing, *settings, "postgres"]
+        _run(alone, cluster, identity, statement=_FIRST if fsync else _CREATE)
         growing.rename(cluster)
         if fsync:
             _sync(cluster.parent)

@@ -14,6 +14,7 @@ from kernel.engines.child import Child, pause, pauses
 from kernel.engines.cluster import (
     DATABASE,
     SUPERUSER,
+    WAL_READY_MB,
     create_cluster,
     explain_output,
     forget_postmaster,
@@ -43,7 +44,7 @@ TUNING: Final[Mapping[str, str]] = {
     "wal_level": "replica",  # so that a running site can be backed up with pg_basebackup
     "wal_buffers": "16MB",
     "max_wal_size": "2GB",  # checkpoints by time, not in the middle of an auction
-    "min_wal_size": "128MB",
+    "min_wal_size": f"{WAL_READY_MB}MB",  # segments that are kept need not be filled again
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
     # A small machine that it shares with the service.
@@ -129,7 +130,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """
-        Prepare, launch and wait until it answers: 1 s from nothing, 0.2 s on existing data.
+        Prepare, launch and wait until it answers: 2 s from nothing, 0.2 s on existing data.
 
         Raises:
             EngineError: It cannot; the sentence says why and what to do. Nothing is left running or locked.

@@ -16,6 +16,8 @@ LEAF_BYTES: Final = 32
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD: Final = struct.Struct(">qq")
+_begun: Final = sha256(LEAF_DOMAIN)
+"""Copied for each leaf: that is half the price of a new one."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +49,9 @@ def leaf_of(*, stream: str, version: int, kind: str, at: datetime, actor: str, o
     delta = at - _EPOCH
     micros = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     names = _names(stream, kind, actor, origin)
-    return sha256(b"%b%b%b%d:%b" % (LEAF_DOMAIN, _HEAD.pack(version, micros), names, len(body), body)).digest()
+    leaf = _begun.copy()
+    leaf.update(b"%b%b%d:%b" % (_HEAD.pack(version, micros), names, len(body), body))
+    return leaf.digest()
 
 
 @lru_cache(maxsize=20_000)

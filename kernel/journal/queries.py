@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from kernel.journal import lines
 from kernel.journal.entry import LEAF_BYTES, Entry
 from kernel.journal.streams import Connection
 
@@ -79,14 +80,14 @@ def is_taken(error: asyncpg.UniqueViolationError) -> bool:
 
 def columns(entries: Sequence[Entry]) -> list[Any]:
     """Turn entries into what is sent: for each column a text with a line an entry, and the leaves one after another."""
-    lines = "\n".join
+    joined = "\n".join
     return [
-        lines([entry.stream for entry in entries]),
-        lines([str(entry.version) for entry in entries]),
-        lines([entry.kind for entry in entries]),
-        lines([entry.at.isoformat() for entry in entries]),
-        lines([entry.actor for entry in entries]),
-        lines([entry.origin for entry in entries]),
+        joined([entry.stream for entry in entries]),
+        lines.numbers([entry.version for entry in entries]),
+        joined([entry.kind for entry in entries]),
+        lines.plain([entry.at for entry in entries]),
+        joined([entry.actor for entry in entries]),
+        joined([entry.origin for entry in entries]),
         b"\n".join([entry.body for entry in entries]).decode(),
         b"".join([entry.leaf for entry in entries]),
     ]

@@ -7,6 +7,7 @@ who see the same.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -16,6 +17,8 @@ from kernel.live.audience import Audience
 from kernel.live.wire import TRY_AGAIN_LATER, Wire, text_frame
 from kernel.metrics import VIEWERS_CUT
 
+BUSY_FACTOR: Final = 3.0
+"""How many times longer a hall keeps from showing itself again while commands wait for the process."""
 SEATS_A_TURN: Final = 64
 """How many seats are shown something before the event loop may turn to others."""
 
@@ -55,15 +58,19 @@ class Hall:
     """
     Shows one view to its seats.
 
+    While ``busy`` says that commands are waiting, it shows itself less often: who offers is to be answered first.
     A viewer with more than ``buffer_bytes_max`` unread bytes is cut off: it never slows the others. The reason that it
     is given says where to resume.
     """
 
-    def __init__(self, view: HallView, *, flush_min_s: float, buffer_bytes_max: int) -> None:
+    def __init__(
+        self, view: HallView, *, flush_min_s: float, buffer_bytes_max: int, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self.view: Final = view
         self.seats: Final[set[Seat]] = set()
         self._flush_min_s: Final = flush_min_s
         self._buffer_bytes_max: Final = buffer_bytes_max
+        self._busy: Final = busy
         self._loop: Final = asyncio.get_running_loop()
         self._flushed_s = 0.0
         self._timer: asyncio.Handle | None = None
@@ -95,7 +102,8 @@ class Hall:
             self._flush_later()
 
     def _flush_later(self) -> None:
-        wait_s = self._flushed_s + self._flush_min_s - self._loop.time()
+        flush_s = self._flush_min_s * BUSY_FACTOR if self._busy() else self._flush_min_s
+        wait_s = self._flushed_s + flush_s - self._loop.time()
         self._timer = self._loop.call_later(wait_s, self._flush) if wait_s > 0 else self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:

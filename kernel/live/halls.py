@@ -31,11 +31,14 @@ class Halls:
     journal is read.
     """
 
-    def __init__(self, database: Database, bus: Bus, *, flush_min_s: float, buffer_bytes_max: int) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, *, flush_min_s: float, buffer_bytes_max: int, busy: Callable[[], bool]
+    ) -> None:
         self._database: Final = database
         self._bus: Final = bus
         self._flush_min_s: Final = flush_min_s
         self._buffer_bytes_max: Final = buffer_bytes_max
+        self._busy: Final = busy
         self._halls: Final[dict[Ref, Hall]] = {}
         self._names: Final[dict[str, Ref]] = {}
         self._opening: Final[dict[Ref, asyncio.Lock]] = {}
@@ -61,7 +64,12 @@ class Halls:
             self._empty.pop(ref, None)
             found = self._halls.get(ref)
             if found is None:
-                found = Hall(make_view(), flush_min_s=self._flush_min_s, buffer_bytes_max=self._buffer_bytes_max)
+                found = Hall(
+                    make_view(),
+                    flush_min_s=self._flush_min_s,
+                    buffer_bytes_max=self._buffer_bytes_max,
+                    busy=self._busy,
+                )
                 self._halls[ref] = found
                 self._names[str(ref)] = ref
                 try:
@@ -74,7 +82,7 @@ class Halls:
     def committed(self, recorded: Mapping[Ref, Sequence[Recorded[Any]]]) -> None:
         """Take in what this process has just committed, and hint it to the others."""
         for ref, events in recorded.items():
-            self._bus.hint(str(ref), events[-1].version)
+            self._bus.hint(ref, events[-1].version)
             hall = self._halls.get(ref)
             if hall is None:
                 continue

@@ -130,6 +130,17 @@ class WireProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.sink(bytes(data))
 
+    def _is_one_short_text(self, data: bytes) -> bool:
+        """Tell whether this is nothing but one text message with the shortest head: what an offer is."""
+        size = len(data) - 6
+        return (
+            0 < size < _LEN_7_BITS
+            and data[0] == _TEXT_FINAL
+            and data[1] == _MASKED | size
+            and self.conn.current_size is None
+            and self.conn.state is State.OPEN
+        )
+
     def _split(self, data: bytes) -> None:
         """
         Hand whole text messages to the sink, and every other frame, whole, to the general parser.
@@ -140,6 +151,10 @@ class WireProtocol(WebSocketsSansIOProtocol):
         """
         assert self.sink is not None
         start, end = 0, len(data)
+        if self._is_one_short_text(data):
+            self._rest = b""
+            self.sink(apply_mask(data[6:], data[2:6]))
+            return
         while end - start >= 2:  # noqa: PLR2004 - the shortest head
             size, body = data[start + 1] ^ _MASKED, start + 6
             if size == _LEN_7_BITS:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Annotated, Final, TypeVar, cast
 from uuid import UUID
 
@@ -62,8 +62,8 @@ from market.oversight.service import audience_at
 DELTA_OFFERS_MAX: Final = 20
 SNAPSHOT_OFFERS_MAX: Final = 200
 LADDER_MAX: Final = 50
-KEYS_MAX: Final = 16
-"""How many of a bidder's accepted offers a hall can recognise when they are sent again."""
+RECOGNISED_MAX: Final = 2_048
+"""How many of an auction's last accepted offers a hall can recognise when they are sent again."""
 _NO_PRICE_FEN: Final = FEN_MAX + 1
 FRAME_BYTES_MAX: Final = 1_024
 """The longest message that a client may send: an offer is a tenth of it."""
@@ -216,12 +216,12 @@ class AuctionHall:
         self.version = 0
         self._auction: Auction | None = None
         self._fresh: list[Recorded[Event]] = []
-        self._lines: Final[deque[HallLine]] = deque(maxlen=SNAPSHOT_OFFERS_MAX)
+        self._offers: Final[deque[Recorded[Offered]]] = deque(maxlen=RECOGNISED_MAX)
+        self._bests: Final[deque[int]] = deque(maxlen=SNAPSHOT_OFFERS_MAX)
         self._notices: Final[deque[HallNotice]] = deque(maxlen=DELTA_OFFERS_MAX)
         self._others: Final[list[int]] = []
         self._watchers_version = 0
         self._shared: Final[dict[tuple[bool, int, int], _Shared]] = {}
-        self._accepted: Final[dict[UUID, deque[Recorded[Offered]]]] = {}
 
     @property
     def auction(self) -> Auction:
@@ -242,8 +242,8 @@ class AuctionHall:
         if not fresh:
             return
         self._shared.clear()
-        for offering, run in groupby(fresh, key=lambda recorded: isinstance(recorded.event, Offered)):
-            if offering:
+        for kind, run in groupby(fresh, key=lambda recorded: type(recorded.event)):
+            if kind is Offered:
                 self._take_in_offers(cast("list[Recorded[Offered]]", list(run)))
                 continue
             for one in run:
@@ -256,25 +256,18 @@ class AuctionHall:
         before = self._auction
         assert before is not None
         best_fen = before.ladder[0].price_fen if before.ladder else _NO_PRICE_FEN
-        after = self._auction = evolve_offers(before, run)
-        standings, accepted, lines = after.standings, self._accepted, self._lines
-        all_news = after.terms.visibility is not Visibility.BEST
-        shown_from = run[-1].version - SNAPSHOT_OFFERS_MAX
+        self._auction = evolve_offers(before, run)
+        self._offers.extend(run)
+        if before.terms.visibility is not Visibility.BEST:
+            self._watchers_version = run[-1].version
         for one in run:
             event = one.event
-            supplier_id, price_fen = event.supplier_id, event.price_fen
-            best = price_fen < best_fen
-            if best:
-                best_fen = price_fen
-            if one.version > shown_from:
-                lines.append(HallLine(one.version, one.at, standings[supplier_id].label, price_fen, best))
-            own = accepted.get(supplier_id)
-            if own is None:
-                own = accepted[supplier_id] = deque(maxlen=KEYS_MAX)
-            own.append(one)
+            if event.price_fen < best_fen:
+                best_fen = event.price_fen
+                self._bests.append(one.version)
+                self._watchers_version = one.version
             if event.closes_at is not None:
                 self._notices.append(HallNotice(one.version, one.at, "moved", event.closes_at))
-            if best or all_news or event.closes_at is not None:
                 self._watchers_version = one.version
 
     def _note(self, version: int, at: datetime, event: Event) -> None:
@@ -285,10 +278,13 @@ class AuctionHall:
             self._notices.append(HallNotice(version, at, kind, closes_at, reason or None))
 
     def accepted(self, supplier_id: UUID, key: str, price_fen: int) -> int | None:
-        """Find the version of one of a bidder's last ``KEYS_MAX`` accepted offers by its key and price."""
+        """Find the version of a bidder's accepted offer by its key and price, if it is one of the last."""
         self._take_in()
-        offers = self._accepted.get(supplier_id, ())
-        return next((o.version for o in offers if o.event.key == key and o.event.price_fen == price_fen), None)
+        for one in reversed(self._offers):
+            event = one.event
+            if event.key == key and event.supplier_id == supplier_id and event.price_fen == price_fen:
+                return one.version
+        return None
 
     def snapshot(self, audience: Audience) -> HallSnapshot:
         """Show everything that an audience may see now."""
@@ -341,13 +337,15 @@ class AuctionHall:
         full = hosting or auction.stage in ENDED
         best_only = not full and auction.terms.visibility is Visibility.BEST
         prices = discloses_best(auction, hosting=hosting)
-        for line in reversed(self._lines):
-            if line.version <= after or len(found) == offers_max:
+        bests, standings = frozenset(self._bests), auction.standings
+        for one in islice(reversed(self._offers), SNAPSHOT_OFFERS_MAX):
+            if one.version <= after or len(found) == offers_max:
                 break
-            if full or (line.best and prices):
-                found.append(line)
+            label, best = standings[one.event.supplier_id].label, one.version in bests
+            if full or (best and prices):
+                found.append(HallLine(one.version, one.at, label, one.event.price_fen, best))
             elif not best_only:
-                found.append(HallLine(line.version, line.at, line.label))
+                found.append(HallLine(one.version, one.at, label))
         return tuple(reversed(found))
 
     def _scene(self, *, hosting: bool) -> HallScene:
@@ -403,8 +401,8 @@ class HallSession:
     One connection's conversation: offers and pings come in, answers go out.
 
     A bidder has at most one unanswered offer a connection; the next one is refused as ``busy`` until then. An offer
-    sent again after a lost connection (``resent``) that is refused is looked up in the hall, which knows the
-    bidder's last offers from the journal; beyond those the HTTP route asks the journal itself.
+    sent again after a lost connection (``resent``) that is refused is looked up among the last that the hall knows;
+    beyond those the HTTP route asks the journal itself.
     """
 
     def __init__(self, auction_id: UUID, bidder: Bidder | None, view: AuctionHall, *, actor: str, origin: str) -> None:

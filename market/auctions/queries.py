@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import Actor
+from kernel.journal import lines
 from kernel.journal.entry import Entry
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 from kernel.paging import Page, decode_cursor, page_of
@@ -136,16 +137,15 @@ def _only_offers(change: Change[Auction, Event]) -> bool:
 
 def _standings_columns(changes: Sequence[Change[Auction, Event]]) -> list[str]:
     after = [change.after for change in changes]
-    columns = (
-        [change.id.hex for change in changes],
-        [str(change.version) for change in changes],
-        [str(auction.terms.ceiling_fen) for auction in after],
-        [str(len(auction.standings)) for auction in after],
-        [str(auction.offers) for auction in after],
-        [str(auction.ladder[0].price_fen if auction.ladder else 0) for auction in after],
-        [_encode(auction.standings).decode() for auction in after],
-    )
-    return ["\n".join(column) for column in columns]
+    return [
+        lines.plain([change.id for change in changes]),
+        lines.numbers([change.version for change in changes]),
+        lines.numbers([auction.terms.ceiling_fen for auction in after]),
+        lines.numbers([len(auction.standings) for auction in after]),
+        lines.numbers([auction.offers for auction in after]),
+        lines.numbers([auction.ladder[0].price_fen if auction.ladder else 0 for auction in after]),
+        b"\n".join([_encode(auction.standings) for auction in after]).decode(),
+    ]
 
 
 def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
@@ -229,7 +229,7 @@ class You(msgspec.Struct, frozen=True, omit_defaults=True):
 def you_of(auction: Auction, supplier_id: UUID) -> You:
     """Show a bidder its own place."""
     own = auction.standings.get(supplier_id)
-    highest = highest_allowed(auction, supplier_id)
+    highest = highest_allowed(auction, own)
     if own is None:
         return You(highest)
     place = rank(auction, supplier_id) if discloses_ranks(auction, hosting=False) else None

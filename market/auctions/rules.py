@@ -14,9 +14,10 @@ from uuid import UUID
 
 import msgspec
 
-from catalog.agreements.rules import Agreement, beijing_day, serves, valid_on
+from catalog.agreements.rules import Agreement, serves, valid_on
 from catalog.products.rules import Product, Status
 from kernel.access.actors import OVERSEERS, Actor
+from kernel.clock import beijing_day
 from kernel.money import Fen
 from market.auctions.lifecycle import (
     BASIS,
@@ -250,11 +251,10 @@ def lowered(reference_fen: int, step: MinimumStep) -> Fen:
     return Fen(reference_fen * (BASIS - step.ratio_bp) // BASIS)
 
 
-def highest_allowed(auction: Auction, supplier_id: UUID) -> Fen:
-    """Tell the highest price a supplier may offer now; below 1 there is none."""
+def highest_allowed(auction: Auction, own: Standing | None) -> Fen:
+    """Tell the highest price that a supplier whose standing is ``own`` may offer now; below 1 there is none."""
     terms = auction.terms
     if terms.step_from is StepFrom.OWN:
-        own = auction.standings.get(supplier_id)
         return lowered(own.price_fen, terms.step) if own else Fen(terms.ceiling_fen)
     return lowered(auction.ladder[0].price_fen, terms.step) if auction.ladder else Fen(terms.ceiling_fen)
 
@@ -341,7 +341,7 @@ def _unacceptable(auction: Auction, offer: Offer, own: Standing | None) -> Refus
         return Refusal.KEY_REUSED
     if offer.price_fen > auction.terms.ceiling_fen:
         return Refusal.ABOVE_CEILING
-    if offer.price_fen > highest_allowed(auction, offer.supplier_id):
+    if offer.price_fen > highest_allowed(auction, own):
         return Refusal.STEP_TOO_SMALL
     return None
 

@@ -121,7 +121,8 @@ def refused(refusal: Refusal, auction: Auction, supplier_id: UUID) -> Refused:
     """Say in both languages why an offer is refused, and what would not be."""
     zh, en = TEXTS[refusal]
     if refusal in (Refusal.STEP_TOO_SMALL, Refusal.ABOVE_CEILING):
-        return Refused(zh, en, reason=refusal.value, highest_allowed_fen=highest_allowed(auction, supplier_id))
+        highest_fen = highest_allowed(auction, auction.standings.get(supplier_id))
+        return Refused(zh, en, reason=refusal.value, highest_allowed_fen=highest_fen)
     return Refused(zh, en, reason=refusal.value)
 
 

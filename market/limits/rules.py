@@ -22,7 +22,6 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from kernel.clock import BEIJING
 from registries.regions.rules import Level, covers, path_of, region_of
 
 _NAMESPACE: Final = UUID("0f0f1d0e-7a3c-5c60-8f53-6f7e4f0a5d21")
@@ -248,11 +247,6 @@ def refusal_of(standing: Standing) -> Refusal | None:
     if standing.year_fen + standing.order_fen > standing.year_max_fen:
         return Refusal.YEAR_LIMIT
     return None
-
-
-def beijing_day(at: datetime) -> date:
-    """Return the day that people in Beijing write."""
-    return at.astimezone(BEIJING).date()
 
 
 def evolve(spending: Spending | None, event: Event, at: datetime) -> Spending:  # noqa: ARG001 - sums do not depend on time

@@ -18,11 +18,12 @@ from uuid import UUID
 import msgspec
 
 from budget.lines import rules as budget
-from catalog.agreements.rules import Agreement, admits, beijing_day, serves, valid_on
+from catalog.agreements.rules import Agreement, admits, serves, valid_on
 from catalog.offers import rules as offers
 from catalog.offers.rules import Offer, delivers_to
 from catalog.products.rules import Product
 from catalog.products.rules import Status as ProductStatus
+from kernel.clock import beijing_day
 from kernel.ids import public_number
 from kernel.money import FEN_MAX, format_yuan
 from kernel.problems import Scalar

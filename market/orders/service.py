@@ -18,7 +18,7 @@ from catalog.products import service as products
 from catalog.products.rules import Product
 from catalog.products.service import PRODUCT
 from kernel.access.actors import Actor, Role
-from kernel.clock import BEIJING
+from kernel.clock import BEIJING, beijing_day
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.db.database import Database
 from kernel.ids import uuid7
@@ -27,7 +27,7 @@ from kernel.journal.streams import StreamRef
 from kernel.paging import Page, decode_cursor, page_of
 from kernel.problems import Forbidden, Invalid, NotFound, Problem, Refused, Scalar
 from kernel.runtime import Kernel
-from market.limits.rules import PolicySnapshot, Spending, beijing_day, spending_id
+from market.limits.rules import PolicySnapshot, Spending, spending_id
 from market.limits.service import SPENDING, table_of
 from market.orders import queries
 from market.orders.lifecycle import (

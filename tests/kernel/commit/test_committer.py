@@ -12,7 +12,7 @@ from kernel.clock import ManualClock
 from kernel.commit import committer as committer_module
 from kernel.commit import keys
 from kernel.commit.command import Command, Decided, Happened, Key, States
-from kernel.commit.committer import ATTEMPTS_MAX, ENOUGH, SATURATED_S, Committer
+from kernel.commit.committer import ATTEMPTS_MAX, BUSY, ENOUGH, SATURATED_S, Committer
 from kernel.ids import uuid7
 from kernel.journal import feed
 from kernel.journal.feed import Position
@@ -415,7 +415,7 @@ async def test_nobody_looks_for_a_stream_that_is_only_now_made(stocked: Kernel) 
     assert await journal(stocked, id_) == ["stock.filled"]
 
 
-async def test_a_committer_is_saturated_while_more_waits_than_a_batch_should_hold(stocked: Kernel) -> None:
+async def test_a_committer_is_busy_and_then_saturated_by_how_much_waits_for_its_batches(stocked: Kernel) -> None:
     clock = stocked.clock
     assert isinstance(clock, ManualClock)
     committer = stocked.committer
@@ -423,9 +423,18 @@ async def test_a_committer_is_saturated_while_more_waits_than_a_batch_should_hol
         await outcomes([committer], 1)
     assert not committer.saturated
 
+    assert not committer.busy
+
+    for _ in range(20):
+        await outcomes([committer], BUSY + 6)
+    assert committer.busy
+    assert not committer.saturated
+
     for _ in range(20):
         await outcomes([committer], 2 * ENOUGH)
+    assert committer.busy
     assert committer.saturated
 
     clock.advance(timedelta(seconds=SATURATED_S))
+    assert not committer.busy
     assert not committer.saturated

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from kernel.engines.cluster import WAL_READY_MB
 from kernel.engines.errors import EngineError, Fault
 from kernel.engines.identity import Identity, unprivileged
 from kernel.engines.postgres import PostgresServer
@@ -60,6 +61,8 @@ async def test_a_cluster_grows_from_nothing_and_its_rows_are_there_at_the_next_s
         assert await fetchval(server.url, "SHOW fsync") == "on"
         assert await fetchval(server.url, "SHOW synchronous_commit") == "on"
         await fetchval(server.url, "CREATE TABLE kept AS SELECT 42 AS value")
+        log = await fetchval(server.url, "SELECT sum(size) FROM pg_ls_waldir()")
+        assert log >= WAL_READY_MB << 20, "the log's files are there before the first commit needs them"
     with PostgresServer(bindir(), short_path / "pg") as server:
         assert await fetchval(server.url, "SELECT value FROM kept") == 42
     assert not server.alive()

@@ -16,7 +16,7 @@ from kernel.ids import uuid7
 from kernel.journal.streams import Recorded
 from kernel.live import halls as halls_module
 from kernel.live.audience import HOST, PUBLIC
-from kernel.live.hall import SEATS_A_TURN
+from kernel.live.hall import BUSY_FACTOR, SEATS_A_TURN
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import load_actor
@@ -77,6 +77,25 @@ async def test_what_comes_while_many_are_being_shown_something_reaches_all_of_th
 
         async with asyncio.timeout(10):
             assert {await heard_by(viewer) for viewer in viewers} == {tuple("abcdefgh")}
+
+
+@pytest.mark.parametrize(("busy", "factor"), [(False, 1.0), (True, BUSY_FACTOR)])
+async def test_a_hall_of_a_busy_process_shows_itself_less_often(
+    make_kernel: KernelMaker, owner: asyncpg.Connection, *, busy: bool, factor: float
+) -> None:
+    await owner.execute(DDL)
+    kernel = await make_kernel(flush_min_s=60.0)
+    kernel.halls._busy = lambda: busy  # type: ignore[misc]
+    await kernel.committer.submit(fill(1_000))
+    async with served(kernel, a_hall(kernel)) as port, viewing(port) as viewer:
+        await viewer.read()
+        await kernel.committer.submit(take("a"))
+        await viewer.read()  # the first at once
+        await kernel.committer.submit(take("b"))
+        hall = await kernel.halls.hall(STOCK.ref(ID), StockView)
+        await until(lambda: hall._timer)
+        assert isinstance(hall._timer, asyncio.TimerHandle)
+        assert hall._timer.when() - hall._flushed_s == pytest.approx(60.0 * factor)
 
 
 @pytest.mark.parametrize(

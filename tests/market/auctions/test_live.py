@@ -29,7 +29,7 @@ from market.auctions.lifecycle import (
 from market.auctions.live import (
     DELTA_OFFERS_MAX,
     FRAME_BYTES_MAX,
-    KEYS_MAX,
+    RECOGNISED_MAX,
     SNAPSHOT_OFFERS_MAX,
     AuctionHall,
     HallDelta,
@@ -394,7 +394,7 @@ def test_an_offer_sent_again_is_recognised_though_others_followed_it() -> None:
     desk = Desk(room=Room(step=MinimumStep(amount_fen=1)))
     first = desk.ask(offer_frame(900_000, "k0"))
     assert isinstance(first, Accepted)
-    for turn in range(1, KEYS_MAX):
+    for turn in range(1, RECOGNISED_MAX):
         desk.ask(offer_frame(900_000 - turn, f"k{turn}"))
 
     resent = desk.ask(offer_frame(900_000, "k0", resent=True))
@@ -403,7 +403,7 @@ def test_an_offer_sent_again_is_recognised_though_others_followed_it() -> None:
     for text in (offer_frame(900_000, "k0"), offer_frame(899_999, "k0", resent=True)):
         assert isinstance(desk.ask(text), HallRefused)
 
-    desk.ask(offer_frame(800_000, "k16"))
+    desk.ask(offer_frame(800_000, "last"))
     assert isinstance(desk.ask(offer_frame(900_000, "k0", resent=True)), HallRefused)
 
 

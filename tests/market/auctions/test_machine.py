@@ -76,7 +76,7 @@ def test_prices_only_fall_the_close_only_moves_later_and_the_ladder_stays_sorted
     for bidder, price_fen, second in offers:
         at = NOON + timedelta(seconds=second)
         supplier = a_supplier(bidder)
-        allowed = highest_allowed(auction, supplier)
+        allowed = highest_allowed(auction, auction.standings.get(supplier))
         decision = decide_offer(auction, Offer(supplier, "", price_fen, f"k{auction.offers}"), at)
         if isinstance(decision, Refusal):
             continue
