@@ -107,6 +107,16 @@ class Unavailable(Problem):
     code, status, title = "unavailable", 503, ("系统繁忙", "Temporarily unavailable")
 
 
+def storage_full() -> Unavailable:
+    """Say that the disk is full: what was asked is right, and works again once somebody has made room."""
+    return Unavailable(
+        "存储空间已满，本次操作没有执行；请稍后重试，并通知运维人员。",
+        "The storage is full; nothing was done. Please try again later, and tell whoever runs the site.",
+        headers={"Retry-After": "60"},
+        reason="storage-full",
+    )
+
+
 PROBLEMS: Final[tuple[type[Problem], ...]] = (
     Unreadable,
     Unauthenticated,

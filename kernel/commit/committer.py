@@ -29,7 +29,7 @@ from kernel.db.database import AWAY, Database
 from kernel.journal import queries
 from kernel.journal.streams import Connection, Versioned
 from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMMIT_SECONDS
-from kernel.problems import Conflict, Problem, Unavailable
+from kernel.problems import Conflict, Problem, Unavailable, storage_full
 
 A = TypeVar("A")
 ATTEMPTS_MAX: Final = 20
@@ -249,6 +249,9 @@ class Committer:
             except AWAY as error:  # whether the last commit happened is unknown until the journal is asked
                 log.warning("commit.connection_lost", committer=self._name, error=repr(error))
                 pending = await self._recover(pending)
+            except asyncpg.DiskFullError as error:
+                log.error("commit.storage_full", committer=self._name, error=str(error))  # noqa: TRY400 - it says where
+                return tell(pending, [Outcome(problem=storage_full())] * len(pending))
             except Exception as error:  # noqa: BLE001 - the worker loop: it answers and goes on
                 if not in_turn:  # in one statement nobody knows who failed first: now one after the other
                     in_turn = True

@@ -1,5 +1,6 @@
 """The database: one DSN, a pool of raw connections, and SQLAlchemy Core on top of the same driver."""
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -32,6 +33,7 @@ AWAY: Final = (
 OWN_CONNECTIONS_MAX: Final = 4
 """Connections that parts of a process hold for themselves: the two committers, and room for two more such parts."""
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CONNECT_S: Final = 10
 _LEND_S: Final = 10
 _COMMAND_S: Final = 60
@@ -131,6 +133,15 @@ class Database:
         if "," in self.dsn:
             options["target_session_attrs"] = "primary"
         return options
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or what it was made from, means that a disk is full: the database's or our own."""
+    while error is not None:
+        if isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+            return True
+        error = getattr(error, "orig", None) or error.__cause__
+    return False
 
 
 def is_away(error: BaseException | None) -> bool:

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from kernel.clock import Clock
-from kernel.db.database import is_away
+from kernel.db.database import is_away, is_full
 from kernel.ids import uuid7
 from kernel.metrics import REQUEST_SECONDS, REQUESTS
-from kernel.problems import Problem, Unavailable
+from kernel.problems import Problem, Unavailable, storage_full
 from kernel.web.render import problem_response
 
 SECURITY_HEADERS: Final = (
@@ -76,10 +76,7 @@ class Edge:
         try:
             await self._app(scope, receive, send_on)
         except Exception as error:  # Starlette raises what it has answered
-            if is_away(error):
-                log.warning("request.database_away", request_id=request_id, path=scope["path"], error=repr(error))
-            else:
-                log.exception("request.failed", request_id=request_id, path=scope["path"])
+            _log_failure(error, request_id, scope["path"])
             if status == 0:
                 await _failed(Request(scope), error)(scope, receive, send_on)
             elif not complete:
@@ -104,10 +101,21 @@ class Edge:
         )
 
 
+def _log_failure(error: Exception, request_id: UUID, path: str) -> None:
+    if is_full(error):
+        log.error("request.storage_full", request_id=request_id, path=path, error=repr(error))
+    elif is_away(error):
+        log.warning("request.database_away", request_id=request_id, path=path, error=repr(error))
+    else:
+        log.error("request.failed", request_id=request_id, path=path, exc_info=error)
+
+
 def _failed(request: Request, error: Exception) -> Response:
     request_id = request.scope["state"]["request_id"]
     problem: Problem
-    if is_away(error):
+    if is_full(error):
+        problem = storage_full()
+    elif is_away(error):
         problem = Unavailable(
             "系统繁忙，暂时无法读取数据，请稍后重试。",
             "The service is busy and cannot read its data; please try again in a moment.",
