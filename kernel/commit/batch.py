@@ -73,12 +73,15 @@ class Batch:
     def __init__(self, known: Known) -> None:
         self._known: Final = known
         self._streams: Final[dict[Ref, _Working]] = {}
+        self._made: Final[set[Ref]] = set()
         self._results: dict[Ref, Versioned[Any]] | None = None
 
     def knows(self, command: Command[Any]) -> bool:
         """Tell whether the states of all streams that a command names are at hand."""
         for ref in command.streams:
-            if ref not in self._streams and self._known.get(ref) is None and ref not in command.creates:
+            if ref in self._streams or self._known.get(ref) is not None:
+                continue
+            if ref not in command.creates and ref not in command.supposes:
                 return False
         return True
 
@@ -97,6 +100,7 @@ class Batch:
         for ref in command.streams:
             if ref not in streams:
                 streams[ref] = _Working(ref, self._known.get(ref) or _ABSENT)
+        self._made.update(command.creates)
         try:
             decision = command.decide(self)
             if isinstance(decision, Problem):
@@ -169,8 +173,12 @@ class Batch:
         return found
 
     def untouched(self) -> dict[Ref, tuple[str, int]]:
-        """Name the streams that were only read, with the version that was read."""
-        return {ref: (ref, working.before.version) for ref, working in self._streams.items() if not working.entries}
+        """Name the streams that were only read, with the version that was read; not those that nobody else can know."""
+        return {
+            ref: (ref, working.before.version)
+            for ref, working in self._streams.items()
+            if not working.entries and ref not in self._made
+        }
 
     def results(self) -> Mapping[Ref, Versioned[Any]]:
         """Return the touched streams as they are once the batch is committed; nothing is decided after that."""

@@ -55,7 +55,8 @@ class Command(msgspec.Struct, Generic[A], frozen=True, eq=False):
     when another process was faster; it returns what happens, or the problem that says why not.
     ``at`` is when the request was received, in UTC, stamped once: a retry must not make it late.
     ``answer_type`` is needed with ``key``: the stored answer is read back as that type.
-    ``creates`` names those of ``streams`` whose id was made for this command: nobody looks whether they exist.
+    ``creates`` names those of ``streams`` whose id was made for this command: nobody else knows it, so nobody looks
+    whether they exist. ``supposes`` names those that are taken to be absent without looking: the commit finds out.
     """
 
     streams: Sequence[StreamRef[Any, Any]]
@@ -66,3 +67,4 @@ class Command(msgspec.Struct, Generic[A], frozen=True, eq=False):
     key: Key | None = None
     answer_type: type[A] | None = None
     creates: Sequence[StreamRef[Any, Any]] = ()
+    supposes: Sequence[StreamRef[Any, Any]] = ()

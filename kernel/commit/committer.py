@@ -288,7 +288,7 @@ class Committer:
         self._dissolve()
         self._in_doubt = None
         refs = {ref for one in pending for ref in one.command.streams} if ahead is None else set[Ref]()
-        new = {ref for one in pending for ref in one.command.creates}
+        new = {ref for one in pending for ref in (*one.command.creates, *one.command.supposes)}
         contended = self._contended_among(refs)
         transaction = connection.transaction()
         open_ = False

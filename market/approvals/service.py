@@ -162,8 +162,8 @@ async def check_out(kernel: Kernel, by: By, cart: Cart) -> PlacedOrders:
 
         # Most organisations have no control, and a stream that does not exist is looked for each time: so it is taken
         # for one. Where that is wrong, the commit finds that it has moved, and the cart is decided again on its state.
-        created: list[StreamRef[Any, Any]] = [control, *requests.values()]
-        return Gate(created, created, lambda _, __: None, pass_)
+        made: list[StreamRef[Any, Any]] = list(requests.values())
+        return Gate((control, *made), made, (control,), lambda _, __: None, pass_)
 
     return await orders.place(kernel, by.actor, cart, origin=by.origin, at=by.at, key=by.key, gate_of=gate_of)
 
@@ -200,7 +200,7 @@ async def approve(kernel: Kernel, by: By, request_id: UUID, seen: str) -> Ended:
             changed = differences_of(request.terms, shop.offers, shop.products)
             return Passed(placement, (), (Happened(ref, approved_of(by.actor, event.terms, order_id, changed)),))
 
-        return Gate((ref,), (), admit, pass_)
+        return Gate((ref,), (), (), admit, pass_)
 
     done = await orders.place(
         kernel, by.actor, cart_of(request.terms), origin=by.origin, at=by.at, key=by.key, gate_of=gate_of

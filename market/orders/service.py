@@ -131,12 +131,13 @@ class Gate(NamedTuple):
     """
     What a cart has to pass on its way to orders, decided in the command that places them.
 
-    ``streams`` are those that it looks at or writes to, ``creates`` those that need not be looked for. ``admit`` may
-    say no before the cart is judged, ``pass_`` says what is placed of a cart that is in order.
+    ``streams`` are those that it looks at or writes to, ``creates`` and ``supposes`` as in a command. ``admit`` may say
+    no before the cart is judged, ``pass_`` says what is placed of a cart that is in order.
     """
 
     streams: Sequence[StreamRef[Any, Any]]
     creates: Sequence[StreamRef[Any, Any]]
+    supposes: Sequence[StreamRef[Any, Any]]
     admit: Callable[[States, Shop], Problem | None]
     pass_: Callable[[States, Shop, Placement], Passed]
 
@@ -283,10 +284,9 @@ async def place(
             [*_events(refs, orders, passed.placement), *passed.events],
         )
 
-    created = (*orders.values(), *gate.creates)
-    streams = (*orders.values(), *_all(refs), *gate.streams)
+    streams, created = (*orders.values(), *_all(refs), *gate.streams), (*orders.values(), *gate.creates)
     return await kernel.committer.submit(
-        Command(streams, decide, actor.journal, origin, at, key, PlacedOrders, creates=created)
+        Command(streams, decide, actor.journal, origin, at, key, PlacedOrders, created, gate.supposes)
     )
 
 

@@ -415,6 +415,21 @@ async def test_nobody_looks_for_a_stream_that_is_only_now_made(stocked: Kernel) 
     assert await journal(stocked, id_) == ["stock.filled"]
 
 
+@pytest.mark.usefixtures("stocked")
+async def test_a_stream_that_was_wrongly_supposed_absent_is_found_out_by_the_commit(make_kernel: KernelMaker) -> None:
+    other = await make_kernel()  # it has not seen the stock
+    ref, seen = STOCK.ref(ID), []
+
+    def decide(states: States) -> Decided[int]:
+        seen.append(states.get(ref))
+        return Decided(seen[-1].left if seen[-1] else 0)
+
+    command = Command([ref], decide, "system/test", "", NOON, supposes=[ref])
+
+    assert await other.committer.submit(command) == 3
+    assert seen == [None, Stock(3, ())]
+
+
 async def test_a_committer_is_busy_and_then_saturated_by_how_much_waits_for_its_batches(stocked: Kernel) -> None:
     clock = stocked.clock
     assert isinstance(clock, ManualClock)
