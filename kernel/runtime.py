@@ -85,13 +85,7 @@ async def open_kernel(
         stack.push_async_callback(redis.aclose)
         bus = Bus(Redis.from_url(redis_url, socket_connect_timeout=_REDIS_TIMEOUT_S))
         committers = [_committer(settings, clock, db, name) for name in ("ordinary", "live")]
-        halls = Halls(
-            db,
-            bus,
-            flush_min_s=settings.flush_min_s,
-            buffer_bytes_max=settings.viewer_buffer_bytes_max,
-            busy=lambda: committers[1].busy,
-        )
+        halls = _halls(settings, db, bus, committers[1])
 
         async def load(user_id: UUID) -> Actor | None:
             return await load_actor(db, user_id)
@@ -139,8 +133,13 @@ async def open_kernel(
             stack.push_async_callback(part.close)
         for committer in committers:
             committer.listeners.append(halls.committed)
-            committer.listeners.append(lambda recorded: sessions.hinted(map(str, recorded)))
+            committer.listeners.append(sessions.hinted)
         yield kernel
+
+
+def _halls(settings: Settings, db: Database, bus: Bus, committer: Committer) -> Halls:
+    flush_min_s, buffer_bytes_max = settings.flush_min_s, settings.viewer_buffer_bytes_max
+    return Halls(db, bus, flush_min_s=flush_min_s, buffer_bytes_max=buffer_bytes_max, busy=lambda: committer.busy)
 
 
 def _committer(settings: Settings, clock: Clock, db: Database, name: str) -> Committer:

@@ -23,13 +23,14 @@ from kernel.commit import keys, together
 from kernel.commit.ahead import Ahead
 from kernel.commit.batch import Batch, Done, Outcome, Pending, Ref, kinds_of
 from kernel.commit.command import Command
+from kernel.commit.failures import Clash, KeyTaken, failed, unavailable
 from kernel.commit.herald import Herald, tell
 from kernel.commit.together import Lost, NotCommittedError
 from kernel.db.database import AWAY, Database
 from kernel.journal import queries
 from kernel.journal.streams import Connection, Versioned
 from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMMIT_SECONDS
-from kernel.problems import Conflict, Problem, Unavailable, storage_full
+from kernel.problems import storage_full
 
 A = TypeVar("A")
 ATTEMPTS_MAX: Final = 20
@@ -51,14 +52,6 @@ _RECONNECT_S: Final = 0.2
 _CONNECT_S_MIN: Final = 1.0
 
 log = structlog.get_logger()
-
-
-class Clash(Exception):
-    """Another process appended to one of the batch's streams first."""
-
-
-class KeyTaken(Exception):
-    """One of the batch's idempotency keys was answered before."""
 
 
 class InDoubt(msgspec.Struct, gc=False):
@@ -162,7 +155,7 @@ class Committer:
         oldest = waiting[0] if waiting else self._queue[0] if self._queue else None
         stale = oldest is not None and now_s - oldest.queued_s > self._queue_age_max_s
         if self._closing or stale or len(waiting) + len(self._queue) >= self._queue_len_max:
-            raise _unavailable()
+            raise unavailable()
         self._queue.append(Pending(command, done, now_s))
         self._wake.set()
         self._look_ahead_soon()
@@ -243,7 +236,7 @@ class Committer:
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
                 if attempts == ATTEMPTS_MAX:
-                    return tell(pending, [Outcome(problem=_unavailable())] * len(pending))
+                    return tell(pending, [Outcome(problem=unavailable())] * len(pending))
             except KeyTaken:
                 replay = True
             except AWAY as error:  # whether the last commit happened is unknown until the journal is asked
@@ -257,7 +250,7 @@ class Committer:
                     in_turn = True
                     continue
                 if len(pending) == 1:
-                    return tell(pending, [_failed(error)])
+                    return tell(pending, [failed(error)])
                 for one in pending:  # find the guilty: each in a transaction of its own
                     await self._settle([one])
                 return None
@@ -471,13 +464,13 @@ class Committer:
         limit_s = self._clock.monotonic_s() - self._queue_age_max_s
         old = [one for one in pending if one.queued_s < limit_s]
         if self._in_doubt is None:
-            tell(old, [Outcome(problem=_unavailable())] * len(old))
+            tell(old, [Outcome(problem=unavailable())] * len(old))
             pending = [one for one in pending if one.queued_s >= limit_s]
         elif self._closing and len(old) == len(pending):
             tell(old, [Outcome(bug=error)] * len(old))
             pending, self._in_doubt = [], None
         while self._queue and self._queue[0].queued_s < limit_s:
-            tell([self._queue.popleft()], [Outcome(problem=_unavailable())])
+            tell([self._queue.popleft()], [Outcome(problem=unavailable())])
         return pending
 
     async def _connect(self) -> None:
@@ -503,25 +496,3 @@ class Committer:
         for old in [ref for ref, until_s in self._contended.items() if until_s < now_s]:
             del self._contended[old]
         return {ref for ref in refs if ref in self._contended}
-
-
-def _failed(error: Exception) -> Outcome:
-    """What a command is told that the database would not take: a duplicate is the caller's, all else is our bug."""
-    if isinstance(error, asyncpg.UniqueViolationError):
-        problem = Conflict(
-            "同样的内容已经存在，请检查后再提交。",
-            "The same thing exists already; check before submitting again.",
-            reason="exists",
-            constraint=str(error.constraint_name),
-        )
-        return Outcome(problem=problem)
-    log.error("commit.failed", exc_info=error)
-    return Outcome(bug=error)
-
-
-def _unavailable() -> Problem:
-    return Unavailable(
-        "系统繁忙，本次操作没有执行，请稍后重试。",
-        "The service is busy; nothing was done, please try again in a moment.",
-        headers={"Retry-After": "1"},
-    )

@@ -204,7 +204,7 @@ async def test_an_offer_whose_answer_was_lost_is_made_once_and_nothing_is_missed
         await _confirm(page)
         await expect(page.get_by_text("连接中断，第")).to_be_visible()
         await expect(page.get_by_text("258,000.00 元正在等待服务器确认")).to_be_visible()
-        await expect(page.get_by_role("button", name=re.compile("提交"))).to_be_disabled()
+        await expect(page.get_by_role("button", name="正在提交")).to_be_disabled()
         office.offer("supplier2", auction_id, 257_000)
         proxy.cut = Cut.NOTHING
         await expect(page.get_by_text("报价 258,000.00 元已被接受")).to_be_visible()

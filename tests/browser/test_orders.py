@@ -16,6 +16,7 @@ from tests.builders.browser import PHONE, Service, Visit, Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+AN_ORDER = re.compile(r"/orders/[0-9a-f-]{36}$")
 SUPPLIERS = {"杭州数源示例科技有限公司": "supplier1", "宁波启明示例办公设备有限公司": "supplier2"}
 
 
@@ -106,6 +107,7 @@ async def test_a_cart_of_two_suppliers_becomes_two_orders_and_one_goes_all_the_w
     row = page.get_by_role("row").filter(has_text="杭州数源示例科技有限公司").first
     await expect(row).to_contain_text("待接单")
     await row.get_by_role("link").click()
+    await expect(page).to_have_url(AN_ORDER)
     await purchaser.settled()
     number = await page.get_by_role("heading", level=1).inner_text()
     address = page.url
@@ -113,6 +115,7 @@ async def test_a_cart_of_two_suppliers_becomes_two_orders_and_one_goes_all_the_w
     supplier = await visit("supplier1")
     desk = await supplier.go("/orders")
     await desk.get_by_role("link", name=number).click()
+    await expect(desk).to_have_url(AN_ORDER)
     await supplier.settled()
     await _take(desk, "接单")
     await expect(desk.get_by_text("已接单").first).to_be_visible()
@@ -152,6 +155,7 @@ async def test_a_supplier_refuses_with_a_reason_and_the_budget_comes_back(visit:
     supplier = await visit("supplier2", size=PHONE)
     desk = await supplier.go("/orders?stage=placed")
     await desk.get_by_role("link", name=number).click()
+    await expect(desk).to_have_url(AN_ORDER)
     await supplier.settled()
     await desk.get_by_role("button", name="拒单", exact=True).click()
     dialog = desk.get_by_role("dialog")

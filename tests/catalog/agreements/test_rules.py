@@ -16,7 +16,6 @@ from catalog.agreements.rules import (
     SupplierRemoved,
     Terminated,
     admits,
-    beijing_day,
     decide_admit,
     decide_conclude,
     decide_remove,
@@ -27,6 +26,7 @@ from catalog.agreements.rules import (
     serves,
     valid_on,
 )
+from kernel.clock import beijing_day
 from tests.builders.catalog import AT, OTHER, SUPPLIER, a_package, an_agreement
 
 DAY = timedelta(days=1)

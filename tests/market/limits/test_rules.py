@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.clock import beijing_day
 from market.limits.rules import (
     KNOWN_MAX,
     LIMITS,
@@ -16,7 +17,6 @@ from market.limits.rules import (
     Spending,
     Standing,
     Uncounted,
-    beijing_day,
     category_key,
     evolve,
     limit_for,
