@@ -209,9 +209,11 @@ async def test_the_catalogue_is_narrowed_compared_and_kept_in_the_address(visit:
     await page.get_by_role("group", name="品牌").get_by_role("button").first.click()
     await expect(page).to_have_url(re.compile("brand="))
     await visitor.go("/catalogue?q=打印机")
-    for box in (await page.get_by_role("checkbox", name=re.compile("加入对比")).all())[:2]:
-        await box.focus()
+    boxes = page.get_by_role("checkbox", name=re.compile("加入对比"))
+    for number in range(2):
+        await boxes.nth(number).focus()
         await page.keyboard.press("Space")
+        await expect(boxes.nth(number)).to_be_checked()
     await page.get_by_role("link", name="开始对比").click()
     await visitor.settled()
 
