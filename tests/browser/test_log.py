@@ -34,11 +34,12 @@ async def test_an_auditor_finds_entries_and_gets_a_receipt(visit: Visit) -> None
     page = await visitor.go("/log")
     await page.get_by_label("事项").fill("organisation")
     await page.get_by_role("button", name="搜索").click()
-    await expect(page.get_by_role("rowheader").first).to_contain_text("organisation.")
+    found = page.get_by_role("table", name="日志检索")
+    await expect(found.get_by_role("rowheader").first).to_contain_text("organisation.")
     assert "kind=organisation" in page.url
 
     async with page.expect_download() as downloading:
-        await page.get_by_role("link", name=re.compile("的回执")).first.click()
+        await found.get_by_role("link", name=re.compile("的回执")).first.click()
     download = await downloading.value
 
     assert re.fullmatch(r"organisation\.[0-9a-f-]{36}\.\d+\.json", download.suggested_filename)
