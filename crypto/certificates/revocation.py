@@ -74,9 +74,7 @@ class RevocationList:
             self._outer: Final = self._parsed["signature_algorithm"]
             self._outer.native  # noqa: B018
             self._point: Final = self._scope()
-        except NotVerifiedError:
-            raise
-        except Exception as error:
+        except (*asn1.UNREADABLE, pyca.InvalidVersion) as error:
             raise NotVerifiedError("not a revocation list in DER that says how long it holds") from error
         self._verified_with: bytes | None = None
 
@@ -160,9 +158,7 @@ class Answer:
             self._basic: Final = _basic(whole)
             self._basic.native  # noqa: B018
             self._signers: Final = [Certificate(one.dump()) for one in self._basic["certs"]]
-        except CryptoError:
-            raise
-        except Exception as error:
+        except asn1.UNREADABLE as error:
             raise NotVerifiedError("not an OCSP answer in DER") from error
         if len(self._signers) > _CERTIFICATES_MAX:
             raise NotVerifiedError(f"an answer brings at most {_CERTIFICATES_MAX} certificates")

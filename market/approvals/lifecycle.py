@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.lifecycles import drawn
 from market.orders.lifecycle import Terms
 
 
@@ -182,22 +183,11 @@ def _moved(request: Request, step: Step, at: datetime, **changes: Any) -> Reques
 
 def picture() -> str:
     """Draw the table as the page ``docs/lifecycles/approval.md``."""
-    ways = [f"    {stage} --> {target}: {step} ({_BY[step]})" for (stage, step), target in NEXT.items()]
-    ends = [f"    {stage} --> [*]" for stage in Stage if stage in FINAL]
-    return "\n".join(
-        [
-            "# The life of an approval request",
-            "",
-            "Drawn from `market/approvals/lifecycle.py`; do not edit. To draw it again: `make docs`.",
-            "",
-            "```mermaid",
-            "stateDiagram-v2",
-            f"    [*] --> {Stage.PENDING}: ask (handler)",
-            *ways,
-            *ends,
-            "```",
-            "",
-            "Nothing is reserved while it is pending. Approving places the order in the same commit.",
-            "",
-        ]
+    ways = [f"{stage} --> {target}: {step} ({_BY[step]})" for (stage, step), target in NEXT.items()]
+    return drawn(
+        "The life of an approval request",
+        __name__,
+        ways=[f"[*] --> {Stage.PENDING}: ask (handler)", *ways],
+        ends=[stage for stage in Stage if stage in FINAL],
+        note="Nothing is reserved while it is pending. Approving places the order in the same commit.",
     )

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from kernel.lifecycles import drawn
 from kernel.money import FEN_MAX
 
 KEY_LEN_MAX: Final = 64
@@ -487,12 +488,11 @@ def _changed(auction: Auction, event: Event, at: datetime) -> dict[str, Any]:  #
 
 
 def picture() -> str:
-    """Draw the table as Markdown with a Mermaid state diagram: ``docs/lifecycles/auction.md`` is this text."""
-    lines = [f"    {stage} --> {to}: {act}" for (stage, act), to in NEXT.items()]
-    ends = [f"    {stage} --> [*]" for stage in AuctionStage if stage in FINAL]
-    head = (
-        "# The life of a reverse auction\n\nDrawn from `market/auctions/lifecycle.py`; do not edit. To draw it again:\n"
+    """Draw the table as the page ``docs/lifecycles/auction.md``."""
+    ways = [f"{stage} --> {to}: {act}" for (stage, act), to in NEXT.items()]
+    return drawn(
+        "The life of a reverse auction",
+        __name__,
+        ways=[f"[*] --> {AuctionStage.DRAFT}", *ways],
+        ends=[stage for stage in AuctionStage if stage in FINAL],
     )
-    how = "    python -c 'from market.auctions.lifecycle import picture; print(picture(), end=\"\")' > FILE\n"
-    chart = ["```mermaid", "stateDiagram-v2", "    [*] --> draft", *lines, *ends, "```", ""]
-    return "\n".join([head, how, *chart])

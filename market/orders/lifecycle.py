@@ -19,6 +19,7 @@ from budget.lines import rules as budget
 from budget.lines.rules import Line
 from catalog.offers import rules as offers
 from catalog.offers.rules import Offer
+from kernel.lifecycles import drawn
 from market.limits import rules as limits
 from market.limits.rules import category_key
 
@@ -364,26 +365,13 @@ def counted_of(order_id: UUID, terms: Terms) -> limits.Counted:
 def picture() -> str:
     """Draw the table as the page ``docs/lifecycles/order.md``."""
     ways = [
-        f"    {stage} --> {target}: {step} ({' or '.join(sorted(BY[stage, step]))})"
+        f"{stage} --> {target}: {step} ({' or '.join(sorted(BY[stage, step]))})"
         for (stage, step), target in NEXT.items()
     ]
-    ends = [f"    {stage} --> [*]" for stage in Stage if stage in FINAL]
-    return "\n".join(
-        [
-            "# The life of a direct order",
-            "",
-            "Drawn from `market/orders/lifecycle.py`; do not edit. To draw it again:",
-            "",
-            "    python -c 'from market.orders.lifecycle import picture; print(picture(), end=\"\")' > FILE",
-            "",
-            "```mermaid",
-            "stateDiagram-v2",
-            f"    [*] --> {Stage.PLACED}: place (purchaser)",
-            *ways,
-            *ends,
-            "```",
-            "",
-            "Refused and cancelled release budget, quota and the yearly sum; received consumes budget and quota.",
-            "",
-        ]
+    return drawn(
+        "The life of a direct order",
+        __name__,
+        ways=[f"[*] --> {Stage.PLACED}: place (purchaser)", *ways],
+        ends=[stage for stage in Stage if stage in FINAL],
+        note="Refused and cancelled release budget, quota and the yearly sum; received consumes budget and quota.",
     )

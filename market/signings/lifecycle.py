@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.access.actors import Role
+from kernel.lifecycles import drawn
 
 
 class Stage(StrEnum):
@@ -276,22 +277,11 @@ def _moved(signing: Signing, step: Step, at: datetime, **changes: Any) -> Signin
 
 def picture() -> str:
     """Draw the table as the page ``docs/lifecycles/signing.md``."""
-    ways = [f"    {stage} --> {target}: {step} ({_BY[step]})" for (stage, step), target in NEXT.items()]
-    ends = [f"    {stage} --> [*]" for stage in Stage if stage in FINAL]
-    return "\n".join(
-        [
-            "# The life of a signing",
-            "",
-            "Drawn from `market/signings/lifecycle.py`; do not edit. To draw it again: `make docs`.",
-            "",
-            "```mermaid",
-            "stateDiagram-v2",
-            f"    [*] --> {Stage.PREPARED}: ask (purchaser)",
-            *ways,
-            *ends,
-            "```",
-            "",
-            "Each signature makes a new file of the one before; the files are kept by their digests, and never change.",
-            "",
-        ]
+    ways = [f"{stage} --> {target}: {step} ({_BY[step]})" for (stage, step), target in NEXT.items()]
+    return drawn(
+        "The life of a signing",
+        __name__,
+        ways=[f"[*] --> {Stage.PREPARED}: ask (purchaser)", *ways],
+        ends=[stage for stage in Stage if stage in FINAL],
+        note="Each signature makes a new file of the one before; the files are kept by their digests and never change.",
     )

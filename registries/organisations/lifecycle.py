@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.lifecycles import drawn
 from registries.suspensions.rules import (
     PlannedSuspension,
     Reinstated,
@@ -456,26 +457,15 @@ def _with_own_changes(pending: Proposal | None, details: Details) -> Proposal | 
 
 
 def picture() -> str:
-    """Draw the table as Markdown with a Mermaid state diagram: ``docs/lifecycles/organisation.md`` is this text."""
-    steps = [
-        f"    {status} --> {to}: {step} ({' or '.join(side for side in Side if side in BY[status, step])})"
+    """Draw the table as the page ``docs/lifecycles/organisation.md``."""
+    ways = [
+        f"{status} --> {to}: {step} ({' or '.join(side for side in Side if side in BY[status, step])})"
         for (status, step), to in NEXT.items()
     ]
-    return "\n".join(
-        [
-            "# The life of an organisation",
-            "",
-            "Drawn from `registries/organisations/lifecycle.py`; do not edit. To draw it again: `make docs`.",
-            "",
-            "```mermaid",
-            "stateDiagram-v2",
-            "    [*] --> applied: apply (organisation)",
-            "    [*] --> active: register (operator)",
-            *steps,
-            *(f"    {status} --> [*]" for status in Status if status in FINAL),
-            "```",
-            "",
-            "Only who is active may enter into anything new; what is open is fulfilled: ADR-0053.",
-            "",
-        ]
+    return drawn(
+        "The life of an organisation",
+        __name__,
+        ways=["[*] --> applied: apply (organisation)", "[*] --> active: register (operator)", *ways],
+        ends=[status for status in Status if status in FINAL],
+        note="Only who is active may enter into anything new; what is open is fulfilled: ADR-0053.",
     )

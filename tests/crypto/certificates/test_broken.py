@@ -21,6 +21,7 @@ from crypto.certificates import asn1
 from crypto.certificates.certificate import Certificate
 from crypto.certificates.names import Subject
 from crypto.certificates.requests import make_request, read_request
+from crypto.certificates.revocation import Answer, RevocationList
 from crypto.certificates.validation import (
     RegistryPolicy,
     RegistryValidator,
@@ -32,6 +33,7 @@ from crypto.certificates.validation import (
 from crypto.errors import AlgorithmUnknownError, CryptoError, KeyUnusableError, NotVerifiedError
 from crypto.suites import parse_denials
 from tests.builders.certificates import DAY, MADE_AT, a_key, a_pki, spki_of
+from tests.builders.revocation import a_responder, an_answer
 
 TAGS = (0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0C, 0x13, 0x17, 0x18, 0x1C, 0x1E, 0x30, 0x31, 0x80, 0xA0)
 PKI = a_pki()
@@ -47,6 +49,8 @@ ASKED: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
     "root's list": (LISTS[0], lambda der: PKI.validated(lists=[der, LISTS[1]])),
     "list": (LISTS[1], lambda der: PKI.validated(lists=[LISTS[0], der])),
     "end of a list": (LISTS[1], valid_until),
+    "list that was fetched": (LISTS[1], RevocationList),
+    "answer": (an_answer(PKI, responder=a_responder(PKI.issuing)), Answer),
     "request": (REQUEST, lambda der: read_request(der, at=MADE_AT)),
 }
 
