@@ -18,6 +18,7 @@ from crypto.certificates.requests import make_request
 from crypto.signatures import PrivateKey
 from kernel.access.assurance import Assurance
 from kernel.access.passwords import THREADS, hash_password
+from kernel.commit.by import By
 from kernel.ids import uuid7
 from kernel.log import configure_logging
 from kernel.runtime import Kernel
@@ -62,8 +63,8 @@ async def _account(kernel: Kernel, seeds: Seeds) -> Account:
     actor, _ = await seeds.party(Kind.SUPPLIER)
     key, said = signatures.generate(_ALGORITHM), await certificates.particulars_of(kernel, actor)
     request = make_request(Subject(said.name, said.organisation_name, said.credit_code), key)
-    at = kernel.clock.now()
-    made = await certificates.enrol(kernel, actor, request, replaces=None, at=at, origin="bench", key=None)
+    by = By(actor, "bench", kernel.clock.now())
+    made = await certificates.enrol(kernel, by, request, replaces=None)
     return Account(actor.login, key, certificates.der_of(made))
 
 

@@ -17,13 +17,13 @@ from catalog.products import service as products
 from catalog.products.rules import Details
 from kernel.access.actors import Actor, Role, system_actor
 from kernel.access.assurance import Assurance
+from kernel.commit.by import By
 from kernel.commit.command import Key
 from kernel.ids import uuid7
 from kernel.money import FEN_MAX
 from kernel.runtime import Kernel
 from market.auctions import service as auctions
 from market.auctions.lifecycle import AuctionTerms, Item, MinimumStep, StepFrom
-from market.auctions.service import By
 from registries.organisations import service as organisations
 from registries.organisations.rules import Kind
 from registries.users import service as users
@@ -176,4 +176,4 @@ class Seeds:
             amount_fen=_AMPLE * _PRICE_FEN,
             document="测试",
         )
-        return await budget.appropriate(self._kernel, ACTOR, line, origin="local", at=self._kernel.clock.now())
+        return await budget.appropriate(self._kernel, By(ACTOR, "local", self._kernel.clock.now()), line)

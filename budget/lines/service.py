@@ -1,13 +1,13 @@
 """What can be asked of the budget: appropriate, adjust, list; reserving belongs to whoever orders."""
 
-from datetime import datetime
 from uuid import UUID
 
 from budget.lines import queries
 from budget.lines.queries import BUDGET, LineRow, PostingRow
 from budget.lines.rules import TEXTS, Appropriated, Refusal, decide_adjust
 from kernel.access.actors import Actor
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.paging import Page, decode_cursor, page_of
 from kernel.problems import NotFound, Problem, Refused
@@ -25,9 +25,7 @@ def _absent() -> NotFound:
     return NotFound("未找到该预算指标。", "There is no such budget line, or it is not yours to see.")
 
 
-async def appropriate(
-    kernel: Kernel, actor: Actor, appropriated: Appropriated, *, origin: str, at: datetime, key: Key | None = None
-) -> UUID:
+async def appropriate(kernel: Kernel, by: By, appropriated: Appropriated) -> UUID:
     """
     Create a budget line (指标下达) and return its id.
 
@@ -35,27 +33,17 @@ async def appropriate(
         Conflict: a line with this number exists.
     """
     assert appropriated.amount_fen > 0
-    line_id = uuid7(at)
+    line_id = uuid7(by.at)
     ref = BUDGET.ref(line_id)
 
     def decide(states: States) -> Decided[UUID] | Problem:
         assert states.get(ref) is None
         return Decided(line_id, [Happened(ref, appropriated)])
 
-    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, UUID))
+    return await kernel.committer.submit(by.command([ref], decide, UUID))
 
 
-async def adjust(
-    kernel: Kernel,
-    actor: Actor,
-    line_id: UUID,
-    *,
-    amount_fen: int,
-    document: str,
-    origin: str,
-    at: datetime,
-    key: Key | None = None,
-) -> int:
+async def adjust(kernel: Kernel, by: By, line_id: UUID, *, amount_fen: int, document: str) -> int:
     """
     Add to a line or cut it (追加, 调减) and return what is available then, in fen.
 
@@ -74,7 +62,7 @@ async def adjust(
             return refused(decision, available_fen=line.available_fen)
         return Decided(line.available_fen + amount_fen, [Happened(ref, decision)])
 
-    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, int))
+    return await kernel.committer.submit(by.command([ref], decide, int))
 
 
 async def list_lines(

@@ -73,9 +73,7 @@ async def get_offer(ctx: Context, offer_id: UUID) -> OfferRow:
     problems=(NotFound, Refused),
 )
 async def reprice_offer(ctx: Context, offer_id: UUID, body: PriceIn) -> OfferState:
-    return await service.reprice(
-        ctx.kernel, ctx.actor, offer_id, body.price_fen, at=ctx.received_at, origin=ctx.origin, key=ctx.key
-    )
+    return await service.reprice(ctx.kernel, ctx.by, offer_id, body.price_fen)
 
 
 @op(
@@ -87,9 +85,7 @@ async def reprice_offer(ctx: Context, offer_id: UUID, body: PriceIn) -> OfferSta
     problems=(NotFound, Refused),
 )
 async def set_offer_quota(ctx: Context, offer_id: UUID, body: QuotaIn) -> OfferState:
-    return await service.set_quota(
-        ctx.kernel, ctx.actor, offer_id, body.quota, at=ctx.received_at, origin=ctx.origin, key=ctx.key
-    )
+    return await service.set_quota(ctx.kernel, ctx.by, offer_id, body.quota)
 
 
 @op(
@@ -101,9 +97,7 @@ async def set_offer_quota(ctx: Context, offer_id: UUID, body: QuotaIn) -> OfferS
     problems=(NotFound, Refused),
 )
 async def set_offer_regions(ctx: Context, offer_id: UUID, body: RegionsIn) -> OfferState:
-    return await service.set_regions(
-        ctx.kernel, ctx.actor, offer_id, body.regions, at=ctx.received_at, origin=ctx.origin, key=ctx.key
-    )
+    return await service.set_regions(ctx.kernel, ctx.by, offer_id, body.regions)
 
 
 @op(
@@ -115,7 +109,7 @@ async def set_offer_regions(ctx: Context, offer_id: UUID, body: RegionsIn) -> Of
     problems=(NotFound, Refused),
 )
 async def shelve_offer(ctx: Context, offer_id: UUID) -> OfferState:
-    return await service.shelve(ctx.kernel, ctx.actor, offer_id, at=ctx.received_at, origin=ctx.origin, key=ctx.key)
+    return await service.shelve(ctx.kernel, ctx.by, offer_id)
 
 
 @op(
@@ -127,9 +121,7 @@ async def shelve_offer(ctx: Context, offer_id: UUID) -> OfferState:
     problems=(NotFound, Refused),
 )
 async def unshelve_offer(ctx: Context, offer_id: UUID, body: ReasonIn) -> OfferState:
-    return await service.unshelve(
-        ctx.kernel, ctx.actor, offer_id, body.reason, at=ctx.received_at, origin=ctx.origin, key=ctx.key
-    )
+    return await service.unshelve(ctx.kernel, ctx.by, offer_id, body.reason)
 
 
 ROUTES = [

@@ -1,8 +1,7 @@
 """Making offers, and what a supplier may change about its own."""
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -27,6 +26,7 @@ from catalog.offers.rules import (
 )
 from catalog.products.service import PRODUCT
 from kernel.access.actors import Actor
+from kernel.commit.by import By
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.journal.streams import StreamRef
 from kernel.paging import Page
@@ -109,107 +109,46 @@ class OfferState(msgspec.Struct, frozen=True):
     on_shelf: bool
 
 
-async def reprice(
-    kernel: Kernel, actor: Actor, offer_id: UUID, price_fen: int, *, at: datetime, origin: str, key: Key | None
-) -> OfferState:
+async def reprice(kernel: Kernel, by: By, offer_id: UUID, price_fen: int) -> OfferState:
     """Change the price of an own offer, never above the agreement price; raises ``NotFound``, ``Refused``."""
-    by = actor.organisation_id
-    return await _change(
-        kernel,
-        actor,
-        offer_id,
-        lambda offer: decide_reprice(offer, supplier_id=by, price_fen=price_fen),
-        at=at,
-        origin=origin,
-        key=key,
-    )
+    return await _change(kernel, by, offer_id, partial(decide_reprice, price_fen=price_fen))
 
 
-async def set_quota(
-    kernel: Kernel, actor: Actor, offer_id: UUID, quota: int, *, at: datetime, origin: str, key: Key | None
-) -> OfferState:
+async def set_quota(kernel: Kernel, by: By, offer_id: UUID, quota: int) -> OfferState:
     """Change the quota of an own offer, never below what is reserved and sold; raises ``NotFound``, ``Refused``."""
-    by = actor.organisation_id
-    return await _change(
-        kernel,
-        actor,
-        offer_id,
-        lambda offer: decide_quota(offer, supplier_id=by, quota=quota),
-        at=at,
-        origin=origin,
-        key=key,
-    )
+    return await _change(kernel, by, offer_id, partial(decide_quota, quota=quota))
 
 
-async def set_regions(
-    kernel: Kernel,
-    actor: Actor,
-    offer_id: UUID,
-    regions: tuple[str, ...],
-    *,
-    at: datetime,
-    origin: str,
-    key: Key | None,
-) -> OfferState:
+async def set_regions(kernel: Kernel, by: By, offer_id: UUID, regions: tuple[str, ...]) -> OfferState:
     """Change where an own offer is delivered to; raises ``NotFound``, ``Refused``."""
-    by = actor.organisation_id
-    return await _change(
-        kernel,
-        actor,
-        offer_id,
-        lambda offer: decide_regions(offer, supplier_id=by, regions=regions),
-        at=at,
-        origin=origin,
-        key=key,
-    )
+    return await _change(kernel, by, offer_id, partial(decide_regions, regions=regions))
 
 
-async def shelve(
-    kernel: Kernel, actor: Actor, offer_id: UUID, *, at: datetime, origin: str, key: Key | None
-) -> OfferState:
+async def shelve(kernel: Kernel, by: By, offer_id: UUID) -> OfferState:
     """Put an own offer back on the shelf (上架); raises ``NotFound``, ``Refused``."""
-    by = actor.organisation_id
-    return await _change(
-        kernel, actor, offer_id, lambda offer: decide_shelve(offer, supplier_id=by), at=at, origin=origin, key=key
-    )
+    return await _change(kernel, by, offer_id, decide_shelve)
 
 
-async def unshelve(
-    kernel: Kernel, actor: Actor, offer_id: UUID, reason: str, *, at: datetime, origin: str, key: Key | None
-) -> OfferState:
+async def unshelve(kernel: Kernel, by: By, offer_id: UUID, reason: str) -> OfferState:
     """Take an own offer off the shelf (下架); running orders go on; raises ``NotFound``, ``Refused``."""
-    by = actor.organisation_id
-    return await _change(
-        kernel,
-        actor,
-        offer_id,
-        lambda offer: decide_unshelve(offer, supplier_id=by, reason=reason),
-        at=at,
-        origin=origin,
-        key=key,
-    )
+    return await _change(kernel, by, offer_id, partial(decide_unshelve, reason=reason))
 
 
-async def _change(
-    kernel: Kernel,
-    actor: Actor,
-    offer_id: UUID,
-    decide: Callable[[Offer | None], Event | Refusal],
-    *,
-    at: datetime,
-    origin: str,
-    key: Key | None,
-) -> OfferState:
+class _Decide(Protocol):
+    def __call__(self, offer: Offer | None, *, supplier_id: UUID | None) -> Event | Refusal: ...
+
+
+async def _change(kernel: Kernel, by: By, offer_id: UUID, decide: _Decide) -> OfferState:
     ref = OFFER.ref(offer_id)
 
     def decided(states: States) -> Decided[OfferState] | Problem:
         offer = states.get(ref)
-        decision = decide(offer)
+        decision = decide(offer, supplier_id=by.actor.organisation_id)
         if isinstance(decision, Refusal):
             return _problem(decision)
-        return Decided(_state(evolve(offer, decision, at)), [Happened(ref, decision)])
+        return Decided(_state(evolve(offer, decision, by.at)), [Happened(ref, decision)])
 
-    return await kernel.committer.submit(Command([ref], decided, actor.journal, origin, at, key, OfferState))
+    return await kernel.committer.submit(by.command([ref], decided, OfferState))
 
 
 def _state(offer: Offer) -> OfferState:

@@ -27,7 +27,7 @@ Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     takes=TAKEN,
 )
 async def store_picture(ctx: Context, body: Upload) -> Kept:
-    return await service.store_picture(ctx.kernel, ctx.actor, body, at=ctx.received_at, origin=ctx.origin, key=ctx.key)
+    return await service.store_picture(ctx.kernel, ctx.by, body)
 
 
 @op("GET", "/api/pictures/{digest}", action=Action.PRODUCT_READ, tag="catalog", summary="See a picture")

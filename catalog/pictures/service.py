@@ -17,7 +17,8 @@ from catalog.pictures.queries import PICTURE, PICTURE_FILES, PictureRow
 from catalog.pictures.rules import Refusal, Stored, decide_store, is_digest, picture_id_of
 from kernel.access.actors import Actor
 from kernel.blobs.store import BlobMissingError, BlobTamperedError
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.pictures import BYTES_MAX, TEXTS, cleaned
 from kernel.pictures import Fault as Unfit
 from kernel.problems import Invalid, NotFound
@@ -47,15 +48,7 @@ class Kept(msgspec.Struct, frozen=True):
     height: int
 
 
-async def store_picture(
-    kernel: Kernel,
-    actor: Actor,
-    content: bytes,
-    *,
-    at: datetime,
-    origin: str = "local",
-    key: Key | None = None,
-) -> Kept:
+async def store_picture(kernel: Kernel, by: By, content: bytes) -> Kept:
     """
     Clean a picture that was sent in, keep it, and enter it in the journal.
 
@@ -66,7 +59,7 @@ async def store_picture(
         Invalid: it is no picture, or not one that is taken; ``reason`` names which.
         Unavailable: the disk is full.
     """
-    organisation_id = actor.organisation_id
+    organisation_id = by.actor.organisation_id
     source = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
     picture_id = picture_id_of(organisation_id, source)
     async with kernel.db.read() as tx:
@@ -99,7 +92,7 @@ async def store_picture(
             return Decided(Kept(before.digest, before.width, before.height))
         return Decided(Kept(digest, picture.width, picture.height), [Happened(ref, decision)])
 
-    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, Kept))
+    return await kernel.committer.submit(by.command([ref], decide, Kept))
 
 
 class Files:
@@ -156,7 +149,7 @@ async def picture_of(  # noqa: PLR0911  one return for each way that a picture i
         return Fault("pictures", f"找不到图片文件 {name}", f"There is no picture file {name}")
     try:
         if keep:
-            return (await store_picture(kernel, actor, content, at=at)).digest
+            return (await store_picture(kernel, By(actor, "local", at), content)).digest
     except Invalid as error:
         return Fault("pictures", f"{name}：{error.detail[0]}", f"{name}: {error.detail[1]}")
     picture = await asyncio.to_thread(cleaned, content)

@@ -234,16 +234,7 @@ async def get_album(ctx: Context, product_id: UUID) -> Album:
     problems=(Refused,),
 )
 async def illustrate_product(ctx: Context, product_id: UUID, body: AlbumIn) -> Illustration:
-    revision = await service.illustrate(
-        ctx.kernel,
-        ctx.actor,
-        product_id,
-        body.pictures,
-        revision=body.revision,
-        at=ctx.received_at,
-        origin=ctx.origin,
-        key=ctx.key,
-    )
+    revision = await service.illustrate(ctx.kernel, ctx.by, product_id, body.pictures, revision=body.revision)
     return Illustration(product_id, revision)
 
 
@@ -263,16 +254,7 @@ class TakeDownIn(msgspec.Struct, forbid_unknown_fields=True):
     problems=(Refused,),
 )
 async def take_picture_down(ctx: Context, product_id: UUID, body: TakeDownIn) -> Illustration:
-    revision = await service.take_down(
-        ctx.kernel,
-        ctx.actor,
-        product_id,
-        body.picture,
-        body.reason,
-        at=ctx.received_at,
-        origin=ctx.origin,
-        key=ctx.key,
-    )
+    revision = await service.take_down(ctx.kernel, ctx.by, product_id, body.picture, body.reason)
     return Illustration(product_id, revision)
 
 

@@ -1,7 +1,6 @@
 """Entering products, and finding, reading and comparing them."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import Final
@@ -35,7 +34,8 @@ from catalog.products.rules import (
 )
 from kernel.access.actors import Actor, Role
 from kernel.clock import beijing_day
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Command, Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.journal import queries as journal
 from kernel.journal.streams import decoder
@@ -185,17 +185,7 @@ async def album(kernel: Kernel, actor: Actor, product_id: UUID) -> Album:
     return Album(product.id, product.name, product.revision, right, shown, PICTURES_MAX)
 
 
-async def illustrate(
-    kernel: Kernel,
-    actor: Actor,
-    product_id: UUID,
-    wanted: tuple[str, ...],
-    *,
-    revision: int,
-    at: datetime,
-    origin: str = "local",
-    key: Key | None = None,
-) -> int:
+async def illustrate(kernel: Kernel, by: By, product_id: UUID, wanted: tuple[str, ...], *, revision: int) -> int:
     """
     Show a product that the caller offers by these pictures, the first one in lists; give its new revision.
 
@@ -205,7 +195,7 @@ async def illustrate(
         NotFound: the caller does not offer the product.
         Refused: see :class:`~catalog.products.rules.Refusal`.
     """
-    right = await _right(kernel, actor, product_id)
+    right = await _right(kernel, by.actor, product_id)
     if right is not Right.ILLUSTRATE:
         raise NotFound(
             "贵单位没有供应这个商品，不能修改它的图片。",
@@ -214,7 +204,7 @@ async def illustrate(
     async with kernel.db.read() as tx:
         before = (await queries.get_many(tx, [product_id])).get(product_id)
     found = await pictures.known(kernel, (*wanted, *(before.pictures if before else ())))
-    own = {digest for digest, row in found.items() if actor.organisation_id in row.organisations}
+    own = {digest for digest, row in found.items() if by.actor.organisation_id in row.organisations}
     ref = PRODUCT.ref(product_id)
 
     def decide(states: States) -> Decided[int] | Problem:
@@ -224,20 +214,10 @@ async def illustrate(
             return Refused(*TEXTS[decision], reason=decision.value)
         return Decided(revision + 1, [Happened(ref, decision)])
 
-    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, int))
+    return await kernel.committer.submit(by.command([ref], decide, int))
 
 
-async def take_down(
-    kernel: Kernel,
-    actor: Actor,
-    product_id: UUID,
-    picture: str,
-    reason: str,
-    *,
-    at: datetime,
-    origin: str = "local",
-    key: Key | None = None,
-) -> int:
+async def take_down(kernel: Kernel, by: By, product_id: UUID, picture: str, reason: str) -> int:
     """Take an improper picture of a product down; give the product's new revision; raises ``Refused``."""
     ref = PRODUCT.ref(product_id)
 
@@ -249,7 +229,7 @@ async def take_down(
         assert product is not None
         return Decided(product.revision + 1, [Happened(ref, decision)])
 
-    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, int))
+    return await kernel.committer.submit(by.command([ref], decide, int))
 
 
 async def _right(kernel: Kernel, actor: Actor, product_id: UUID) -> Right | None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 from starlette.requests import HTTPConnection, Request
 
 from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
 from kernel.access.assurance import Assurance, methods_for, strongest, weakest
 from kernel.access.sessions import Session
 from kernel.access.table import ACCESS, TABLE, Action, Nature
+from kernel.commit.by import By
 from kernel.commit.command import Key
 from kernel.problems import Forbidden, Invalid, Scalar, StepUpNeeded, TooLarge, Unauthenticated
 from kernel.settings import Settings
@@ -44,6 +46,21 @@ class Context:
     key: Key | None
     token: str | None
     request: Request
+
+    @property
+    def by(self) -> By:
+        """Who asks, as services are told."""
+        return By(self.actor, self.origin, self.received_at, self.key)
+
+    def by_telling(self, told: object) -> By:
+        """
+        Say who asks for what is secret in part: the key remembers ``told``, what is not, in place of the body.
+
+        What is kept under a key must not help anybody to guess a password or the number of an identity card.
+        """
+        if self.key is None:
+            return self.by
+        return self.by._replace(key=_key(self.request, self.key.owner, self.key.key, msgspec.json.encode(told)))
 
 
 def origin_of(connection: HTTPConnection) -> str:
@@ -177,5 +194,9 @@ def key_of(request: Request, actor: Actor, body: bytes) -> Key:
             f"A write needs an Idempotency-Key header of 1 to {KEY_LEN_MAX} characters; a retry uses the same one.",
             field="Idempotency-Key",
         )
+    return _key(request, actor.journal, key, body)
+
+
+def _key(request: Request, owner: str, key: str, told: bytes) -> Key:
     asked = f"{request.method} {request.scope['path']}\n".encode()
-    return Key(actor.journal, key, hashlib.sha256(asked + body).digest())
+    return Key(owner, key, hashlib.sha256(asked + told).digest())

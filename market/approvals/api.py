@@ -16,7 +16,7 @@ from kernel.web.routes import op
 from market.approvals import service
 from market.approvals.lifecycle import Difference, Stage
 from market.approvals.rules import REASON_LENGTH_MAX, REASON_LENGTH_MIN
-from market.approvals.service import Box, By, Ended, Moment, RequestRow, Wanted
+from market.approvals.service import Box, Ended, Moment, RequestRow, Wanted
 from market.orders.lifecycle import Terms
 from market.orders.service import PreviewProblem
 from registries.controls.rules import NOTE_LENGTH_MAX
@@ -100,10 +100,6 @@ class ToDecide(msgspec.Struct, frozen=True):
     count: int
 
 
-def _by(ctx: Context) -> By:
-    return By(ctx.actor, ctx.origin, ctx.received_at, ctx.key)
-
-
 @op(
     "GET",
     "/api/approvals",
@@ -163,7 +159,7 @@ _STEP: Final[dict[str, Any]] = {"tag": "approvals", "problems": (NotFound, Refus
     **_STEP,
 )
 async def approve_request(ctx: Context, request_id: UUID, body: ApproveIn) -> Ended:
-    return await service.approve(ctx.kernel, _by(ctx), request_id, body.seen)
+    return await service.approve(ctx.kernel, ctx.by, request_id, body.seen)
 
 
 @op(
@@ -174,7 +170,7 @@ async def approve_request(ctx: Context, request_id: UUID, body: ApproveIn) -> En
     **_STEP,
 )
 async def return_request(ctx: Context, request_id: UUID, body: ReturnIn) -> Ended:
-    return await service.send_back(ctx.kernel, _by(ctx), request_id, body.reason)
+    return await service.send_back(ctx.kernel, ctx.by, request_id, body.reason)
 
 
 @op(
@@ -185,7 +181,7 @@ async def return_request(ctx: Context, request_id: UUID, body: ReturnIn) -> Ende
     **_STEP,
 )
 async def withdraw_request(ctx: Context, request_id: UUID, body: WithdrawIn) -> Ended:  # noqa: ARG001 - an object, as all
-    return await service.withdraw(ctx.kernel, _by(ctx), request_id)
+    return await service.withdraw(ctx.kernel, ctx.by, request_id)
 
 
 @op(
@@ -213,7 +209,7 @@ async def get_control(ctx: Context) -> ControlOut:
 async def set_control(ctx: Context, body: ControlIn) -> ControlSet:
     return await service.set_control(
         ctx.kernel,
-        _by(ctx),
+        ctx.by,
         approval_from_fen=body.approval_from_fen,
         effective_from=body.effective_from,
         note=body.note.strip(),

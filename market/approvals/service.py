@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from kernel.access.actors import Actor
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.journal import queries as journal
 from kernel.journal.streams import StreamRef
 from kernel.paging import Page, decode_cursor, page_of
@@ -46,16 +47,7 @@ from registries.controls.rules import approval_from
 from registries.controls.service import CONTROL, ControlSet, ControlView
 from registries.organisations.rules import today
 
-__all__ = ["APPROVAL", "Box", "By", "Moment", "RequestRow", "Wanted"]
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
+__all__ = ["APPROVAL", "Box", "Moment", "RequestRow", "Wanted"]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -113,7 +105,7 @@ async def set_control(
     """Set it, within the limits of direct orders. Raises ``Refused``."""
     return await controls.set_approval(
         kernel,
-        controls.By(*by),
+        by,
         approval_from_fen=approval_from_fen,
         effective_from=effective_from,
         note=note,
@@ -230,7 +222,7 @@ async def _end(kernel: Kernel, by: By, request_id: UUID, decide_: Callable[[Requ
             return _refused(decision, request)
         return Decided(Ended(request_id, evolve(request, decision, by.at).stage), [Happened(ref, decision)])
 
-    return await kernel.committer.submit(Command([ref], decide, by.actor.journal, by.origin, by.at, by.key, Ended))
+    return await kernel.committer.submit(by.command([ref], decide, Ended))
 
 
 # What can be read.

@@ -13,7 +13,7 @@ from kernel.web.routes import op
 from market.auctions import service
 from market.auctions.lifecycle import KEY_LEN_MAX, AuctionStage, AuctionTerms, Price, Reason
 from market.auctions.rules import Accepted
-from market.auctions.service import AuctionDetail, AuctionDone, AuctionRow, By, RecordLine, Scope
+from market.auctions.service import AuctionDetail, AuctionDone, AuctionRow, RecordLine, Scope
 
 _HOST = (Forbidden, NotFound, Refused, Conflict)
 Cursor = Annotated[str, msgspec.Meta(max_length=400)]
@@ -42,10 +42,6 @@ class OfferIn(msgspec.Struct, forbid_unknown_fields=True):
 
     price_fen: Price
     resent: bool = False
-
-
-def _by(ctx: Context) -> By:
-    return By(ctx.actor, ctx.origin, ctx.received_at, ctx.key)
 
 
 @op(
@@ -103,7 +99,7 @@ async def get_auction_record(
     problems=(Forbidden, Conflict),
 )
 async def create_auction(ctx: Context, body: AuctionTerms) -> AuctionDone:
-    return await service.create_draft(ctx.kernel, _by(ctx), body)
+    return await service.create_draft(ctx.kernel, ctx.by, body)
 
 
 @op(
@@ -115,7 +111,7 @@ async def create_auction(ctx: Context, body: AuctionTerms) -> AuctionDone:
     problems=_HOST,
 )
 async def edit_auction(ctx: Context, auction_id: UUID, body: AuctionTerms) -> AuctionDone:
-    return await service.edit_draft(ctx.kernel, _by(ctx), auction_id, body)
+    return await service.edit_draft(ctx.kernel, ctx.by, auction_id, body)
 
 
 @op(
@@ -127,7 +123,7 @@ async def edit_auction(ctx: Context, auction_id: UUID, body: AuctionTerms) -> Au
     problems=_HOST,
 )
 async def publish_auction(ctx: Context, auction_id: UUID) -> AuctionDone:
-    return await service.publish(ctx.kernel, _by(ctx), auction_id)
+    return await service.publish(ctx.kernel, ctx.by, auction_id)
 
 
 @op(
@@ -139,7 +135,7 @@ async def publish_auction(ctx: Context, auction_id: UUID) -> AuctionDone:
     problems=_HOST,
 )
 async def withdraw_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -> AuctionDone:
-    return await service.withdraw(ctx.kernel, _by(ctx), auction_id, body.reason)
+    return await service.withdraw(ctx.kernel, ctx.by, auction_id, body.reason)
 
 
 @op(
@@ -151,7 +147,7 @@ async def withdraw_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn
     problems=_HOST,
 )
 async def pause_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -> AuctionDone:
-    return await service.pause(ctx.kernel, _by(ctx), auction_id, body.reason)
+    return await service.pause(ctx.kernel, ctx.by, auction_id, body.reason)
 
 
 @op(
@@ -163,7 +159,7 @@ async def pause_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -
     problems=_HOST,
 )
 async def resume_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) -> AuctionDone:
-    return await service.resume(ctx.kernel, _by(ctx), auction_id, body.reason)
+    return await service.resume(ctx.kernel, ctx.by, auction_id, body.reason)
 
 
 @op(
@@ -175,7 +171,7 @@ async def resume_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) 
     problems=(*_HOST, Unavailable),
 )
 async def award_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) -> AuctionDone:
-    return await service.award(ctx.kernel, _by(ctx), auction_id, body.reason)
+    return await service.award(ctx.kernel, ctx.by, auction_id, body.reason)
 
 
 @op(
@@ -187,7 +183,7 @@ async def award_auction(ctx: Context, auction_id: UUID, body: AuctionRemarkIn) -
     problems=_HOST,
 )
 async def fail_auction(ctx: Context, auction_id: UUID, body: AuctionReasonIn) -> AuctionDone:
-    return await service.fail(ctx.kernel, _by(ctx), auction_id, body.reason)
+    return await service.fail(ctx.kernel, ctx.by, auction_id, body.reason)
 
 
 @op(
@@ -209,7 +205,7 @@ async def place_offer(ctx: Context, auction_id: UUID, body: OfferIn) -> Accepted
             field="Idempotency-Key",
         )
     return await service.offer(
-        ctx.kernel, _by(ctx), auction_id, price_fen=body.price_fen, offer_key=key, resent=body.resent
+        ctx.kernel, ctx.by, auction_id, price_fen=body.price_fen, offer_key=key, resent=body.resent
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from catalog.agreements.service import AGREEMENT
 from catalog.products.service import PRODUCT
 from kernel.access.actors import Actor, Role, system_actor
+from kernel.commit.by import By
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.ids import public_number, uuid7
 from kernel.journal import queries as journal
@@ -75,7 +76,6 @@ __all__ = [
     "AuctionDone",
     "AuctionRow",
     "Bidder",
-    "By",
     "RecordLine",
     "Scope",
     "You",
@@ -90,15 +90,6 @@ RESENT_VERSIONS_MAX: Final = 20_000
 Ref = StreamRef[Auction, Event]
 _Decision = Decided[Accepted] | Problem  # named, for it would be made anew with each offer's function
 Decide = Callable[[Auction, States], Event | tuple[Event, ...] | HostRefusal]
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 class Bidder(NamedTuple):
@@ -158,7 +149,7 @@ async def create_draft(kernel: Kernel, by: By, terms: AuctionTerms) -> AuctionDo
         event = Drafted(number, purchaser_id, by.actor.organisation_name, by.actor.region, frozen)
         return Decided(AuctionDone(ref.id, number, 1, AuctionStage.DRAFT), [Happened(ref, event)])
 
-    return await kernel.live_committer.submit(_command(by, [ref, *_products(terms)], decide))
+    return await kernel.live_committer.submit(by.command([ref, *_products(terms)], decide, AuctionDone))
 
 
 async def edit_draft(kernel: Kernel, by: By, auction_id: UUID, terms: AuctionTerms) -> AuctionDone:
@@ -338,12 +329,6 @@ async def falling_due(kernel: Kernel, at: datetime) -> list[UUID]:
     return await queries.falling_due(kernel.db.pool, at, drain=drain, limit=DUE_MAX)
 
 
-def _command(
-    by: By, streams: Sequence[Any], decide: Callable[[States], Decided[AuctionDone] | Problem]
-) -> Command[AuctionDone]:
-    return Command(streams, decide, by.actor.journal, by.origin, by.at, by.key, AuctionDone)
-
-
 async def _host(kernel: Kernel, by: By, auction_id: UUID, act: Decide, *, reads: Sequence[Any] = ()) -> AuctionDone:
     """Have the purchaser's act decided; an auction of others is not found."""
     ref = AUCTION.ref(auction_id)
@@ -363,7 +348,7 @@ async def _host(kernel: Kernel, by: By, auction_id: UUID, act: Decide, *, reads:
         done = AuctionDone(auction_id, after.number, after.version, after.stage)
         return Decided(done, [Happened(ref, event) for event in events])
 
-    return await kernel.live_committer.submit(_command(by, [ref, *reads], decide))
+    return await kernel.live_committer.submit(by.command([ref, *reads], decide, AuctionDone))
 
 
 def _own_organisation(actor: Actor) -> UUID:

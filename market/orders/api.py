@@ -124,7 +124,7 @@ async def preview_orders(ctx: Context, body: PreviewIn) -> Preview:
 )
 async def place_orders(ctx: Context, body: PlaceIn) -> PlacedOrders:
     cart = Cart(_lines(body.lines), body.budget_line_id, body.region, body.address, body.contact, body.phone, body.note)
-    return await approvals.check_out(ctx.kernel, approvals.By(ctx.actor, ctx.origin, ctx.received_at, ctx.key), cart)
+    return await approvals.check_out(ctx.kernel, ctx.by, cart)
 
 
 @op(
@@ -184,9 +184,7 @@ async def get_order(ctx: Context, order_id: UUID) -> OrderDetail:
 
 
 async def _step(ctx: Context, order_id: UUID, step: Step, details: Details) -> Stepped:
-    return await service.take_step(
-        ctx.kernel, ctx.actor, order_id, step, details, origin=ctx.origin, at=ctx.received_at, key=ctx.key
-    )
+    return await service.take_step(ctx.kernel, ctx.by, order_id, step, details)
 
 
 _STEP: Final[dict[str, Any]] = {"tag": "orders", "problems": (NotFound, Refused, Conflict)}

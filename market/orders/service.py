@@ -19,6 +19,7 @@ from catalog.products.rules import Product
 from catalog.products.service import PRODUCT
 from kernel.access.actors import Actor, Role
 from kernel.clock import BEIJING, beijing_day
+from kernel.commit.by import By
 from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.db.database import Database
 from kernel.ids import uuid7
@@ -359,17 +360,7 @@ def _side_of(actor: Actor, terms: Terms) -> Side | None:
     return None
 
 
-async def take_step(
-    kernel: Kernel,
-    actor: Actor,
-    order_id: UUID,
-    step: Step,
-    details: Details,
-    *,
-    origin: str,
-    at: datetime,
-    key: Key | None,
-) -> Stepped:
+async def take_step(kernel: Kernel, by: By, order_id: UUID, step: Step, details: Details) -> Stepped:
     """
     Take a step of an order as one of its parties.
 
@@ -383,7 +374,7 @@ async def take_step(
     ref = ORDER.ref(order_id)
     async with kernel.db.pool.acquire() as connection:
         known = (await ORDER.load(connection, [order_id])).get(order_id)
-    side = _side_of(actor, known.state.terms) if known else None
+    side = _side_of(by.actor, known.state.terms) if known else None
     if known is None or side is None:
         raise _absent()
     terms = known.state.terms  # frozen: no later event changes them
@@ -416,7 +407,7 @@ async def take_step(
 
     touched: list[StreamRef[Any, Any]] = [*offers.values(), line, spending] if step in EFFECTIVE else []
     streams: list[StreamRef[Any, Any]] = [ref, *touched]
-    return await kernel.committer.submit(Command(streams, decide, actor.journal, origin, at, key, Stepped))
+    return await kernel.committer.submit(by.command(streams, decide, Stepped))
 
 
 def narrowed(

@@ -13,7 +13,7 @@ from kernel.web.context import Context
 from kernel.web.routes import op
 from market.oversight import service
 from market.oversight.rules import NOTE_LENGTH_MAX, VisitPurpose
-from market.oversight.service import Begun, By, Visit
+from market.oversight.service import Begun, Visit
 
 Cursor = Annotated[str, Meta(max_length=400)]
 
@@ -35,8 +35,7 @@ class VisitIn(msgspec.Struct, forbid_unknown_fields=True):
     problems=(NotFound, Refused, TooMany),
 )
 async def begin_visit(ctx: Context, auction_id: UUID, body: VisitIn) -> Begun:
-    by = By(ctx.actor, ctx.origin, ctx.received_at, ctx.key)
-    return await service.begin(ctx.kernel, by, auction_id, purpose=body.purpose, note=body.note)
+    return await service.begin(ctx.kernel, ctx.by, auction_id, purpose=body.purpose, note=body.note)
 
 
 @op(

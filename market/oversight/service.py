@@ -1,13 +1,14 @@
 """Visits to running halls: begun with a reason, entered in the journal, and looked up at the door of the hall."""
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from kernel.access.actors import Actor
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.live.audience import PUBLIC, SUPERVISOR, Audience
 from kernel.paging import Page
@@ -25,15 +26,6 @@ __all__ = ["OVERSIGHT", "Visit"]
 VISITS_MAX: Final = 120
 VISITS_S: Final = 3_600
 """Visits that one account may begin within an hour."""
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -67,7 +59,7 @@ async def begin(kernel: Kernel, by: By, auction_id: UUID, *, purpose: VisitPurpo
             return Refused(*TEXTS[decision], reason=decision.value)
         return Decided(Begun(visit.id, by.at + VISIT), [Happened(visit, decision)])
 
-    command = Command([visit, hall], decide, by.actor.journal, by.origin, by.at, by.key, Begun, creates=[visit])
+    command = by.command([visit, hall], decide, Begun, creates=[visit])
     return await kernel.live_committer.submit(command)
 
 

@@ -21,7 +21,7 @@ from kernel.web.routes import Download, op
 from market.signings import service
 from market.signings.lifecycle import Signer, Signing, Stage, Turns, waiting_of
 from market.signings.rules import REASON_LENGTH_MAX, REASON_LENGTH_MIN, SIGNERS_MAX, is_due, turn_fault
-from market.signings.service import Box, By, Candidate, SigningDone, SigningRow, Wanted
+from market.signings.service import Box, Candidate, SigningDone, SigningRow, Wanted
 
 _PDF: Final = "application/pdf"
 
@@ -131,10 +131,6 @@ class SigningOut(msgspec.Struct, frozen=True):
     may_withdraw: bool
 
 
-def _by(ctx: Context) -> By:
-    return By(ctx.actor, ctx.origin, ctx.received_at, ctx.key)
-
-
 def _out(ctx: Context, found: Signing) -> SigningOut:
     same = {name: getattr(found, name) for name in SigningOut.__struct_fields__ if hasattr(found, name)}
     hosts = found.purchaser_id == ctx.actor.organisation_id and ctx.actor.has(Role.PURCHASER)
@@ -180,7 +176,7 @@ async def signatories(ctx: Context, auction_id: UUID) -> CandidatesOut:
     pace=Pace.HEAVY,
 )
 async def ask_for_signatures(ctx: Context, auction_id: UUID, body: AskIn) -> SigningDone:
-    return await service.ask(ctx.kernel, _by(ctx), auction_id, body.signers, body.turns)
+    return await service.ask(ctx.kernel, ctx.by, auction_id, body.signers, body.turns)
 
 
 @op("GET", "/api/signings", action=Action.SIGNING_READ, tag="signings", summary="Documents to sign / 待签署文件")
@@ -233,7 +229,7 @@ async def signing_document(ctx: Context, signing_id: UUID) -> Download:
     pace=Pace.HEAVY,
 )
 async def prepare_signature(ctx: Context, signing_id: UUID, body: CertificateIn) -> PreparationOut:
-    made = await service.prepare(ctx.kernel, _by(ctx), signing_id, body.certificate, body.chain)
+    made = await service.prepare(ctx.kernel, ctx.by, signing_id, body.certificate, body.chain)
     return PreparationOut(
         preparation_id=made.id,
         algorithm=made.algorithm,
@@ -256,7 +252,7 @@ async def prepare_signature(ctx: Context, signing_id: UUID, body: CertificateIn)
     pace=Pace.HEAVY,
 )
 async def sign_document(ctx: Context, signing_id: UUID, body: SignatureIn) -> SigningDone:
-    return await service.sign(ctx.kernel, _by(ctx), signing_id, body.preparation_id, body.signature)
+    return await service.sign(ctx.kernel, ctx.by, signing_id, body.preparation_id, body.signature)
 
 
 @op(
@@ -268,7 +264,7 @@ async def sign_document(ctx: Context, signing_id: UUID, body: SignatureIn) -> Si
     problems=(Refused,),
 )
 async def decline_to_sign(ctx: Context, signing_id: UUID, body: ReasonIn) -> SigningDone:
-    return await service.decline(ctx.kernel, _by(ctx), signing_id, body.reason)
+    return await service.decline(ctx.kernel, ctx.by, signing_id, body.reason)
 
 
 @op(
@@ -280,7 +276,7 @@ async def decline_to_sign(ctx: Context, signing_id: UUID, body: ReasonIn) -> Sig
     problems=(Refused,),
 )
 async def withdraw_signing(ctx: Context, signing_id: UUID, body: ReasonIn) -> SigningDone:
-    return await service.withdraw(ctx.kernel, _by(ctx), signing_id, body.reason)
+    return await service.withdraw(ctx.kernel, ctx.by, signing_id, body.reason)
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

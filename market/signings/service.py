@@ -19,7 +19,8 @@ from crypto.certificates.validation import CertificateRefusedError, Use
 from crypto.errors import CryptoError
 from kernel.access.actors import PURCHASERS, Actor, Role, system_actor
 from kernel.blobs.store import BlobMissingError, BlobTamperedError
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Command, Decided, Happened, States
 from kernel.documents import office
 from kernel.ids import uuid7
 from kernel.journal.streams import StreamRef
@@ -58,7 +59,7 @@ from registries.certificates.service import CERTIFICATE
 from registries.challenges.service import FAULT_TEXTS
 from registries.users.service import USER
 
-__all__ = ["SIGNING", "SIGNING_FILES", "Box", "By", "Candidate", "Preparation", "SigningRow", "Wanted"]
+__all__ = ["SIGNING", "SIGNING_FILES", "Box", "Candidate", "Preparation", "SigningRow", "Wanted"]
 
 DUE_MAX: Final = 20
 PREPARATIONS_MAX: Final = 30
@@ -70,15 +71,6 @@ _REASON: Final = "确认竞价记录"
 log = structlog.get_logger()
 
 Decide = Callable[[Signing, States], Event | Refusal]
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 class SigningDone(msgspec.Struct, frozen=True):
@@ -183,7 +175,7 @@ async def ask(kernel: Kernel, by: By, auction_id: UUID, people: Sequence[UUID], 
         return Decided(_done(evolve(None, decision, by.at)), [Happened(ref, decision)])
 
     streams: list[StreamRef[Any, Any]] = [ref, auction, *users, *([earlier] if earlier else [])]
-    return await kernel.committer.submit(_command(by, streams, decide))
+    return await kernel.committer.submit(by.command(streams, decide, SigningDone))
 
 
 async def withdraw(kernel: Kernel, by: By, signing_id_: UUID, reason: str) -> SigningDone:
@@ -259,7 +251,7 @@ async def sign(kernel: Kernel, by: By, signing_id_: UUID, preparation_id: UUID, 
     signing = await _seen(kernel, by.actor, signing_id_)
     if mark_of(signing, by.actor.user_id, preparation_id) is not None:
         again = _refused(Refusal.SIGNED_ALREADY)  # the committer knows better what to say, if the key is the same
-        return await kernel.committer.submit(_command(by, [SIGNING.ref(signing_id_)], lambda _: again))
+        return await kernel.committer.submit(by.command([SIGNING.ref(signing_id_)], lambda _: again, SigningDone))
     certificate, signed = await _signed(kernel, by, signing, preparation_id, signature)
     theirs = CERTIFICATE.ref(certificate.id)
 
@@ -426,13 +418,7 @@ async def _act(
             return _refused(decision, stage=signing.stage.value)
         return Decided(_done(evolve(signing, decision, by.at)), [Happened(ref, decision)])
 
-    return await kernel.committer.submit(_command(by, [ref, *reads], decide))
-
-
-def _command(
-    by: By, streams: Sequence[StreamRef[Any, Any]], decide: Callable[[States], Decided[SigningDone] | Problem]
-) -> Command[SigningDone]:
-    return Command(streams, decide, by.actor.journal, by.origin, by.at, by.key, SigningDone)
+    return await kernel.committer.submit(by.command([ref, *reads], decide, SigningDone))
 
 
 def _there(signing: Signing | None) -> Signing:

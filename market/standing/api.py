@@ -12,7 +12,7 @@ from kernel.problems import NotFound, Refused
 from kernel.web.context import Context
 from kernel.web.routes import op
 from market.standing import service
-from market.standing.service import By, Standing
+from market.standing.service import Standing
 from registries.organisations.rules import REASON_LENGTH_MAX, REASON_LENGTH_MIN
 
 Reason = Annotated[str, Meta(min_length=REASON_LENGTH_MIN, max_length=REASON_LENGTH_MAX)]
@@ -36,10 +36,6 @@ class ReasonIn(msgspec.Struct, forbid_unknown_fields=True):
     reason: Reason
 
 
-def _by(ctx: Context) -> By:
-    return By(ctx.actor, ctx.origin, ctx.received_at, ctx.key)
-
-
 @op(
     "POST",
     "/api/organisations/{organisation_id}/suspension",
@@ -50,9 +46,9 @@ def _by(ctx: Context) -> By:
 )
 async def suspend(ctx: Context, organisation_id: UUID, body: SuspensionIn) -> Standing:
     if body.start is None:
-        return await service.suspend(ctx.kernel, _by(ctx), organisation_id, reason=body.reason, until=body.until)
+        return await service.suspend(ctx.kernel, ctx.by, organisation_id, reason=body.reason, until=body.until)
     return await service.plan(
-        ctx.kernel, _by(ctx), organisation_id, reason=body.reason, start=body.start, until=body.until
+        ctx.kernel, ctx.by, organisation_id, reason=body.reason, start=body.start, until=body.until
     )
 
 
@@ -65,7 +61,7 @@ async def suspend(ctx: Context, organisation_id: UUID, body: SuspensionIn) -> St
     problems=(Refused,),
 )
 async def cancel(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
-    return await service.cancel(ctx.kernel, _by(ctx), organisation_id, reason=body.reason)
+    return await service.cancel(ctx.kernel, ctx.by, organisation_id, reason=body.reason)
 
 
 @op(
@@ -77,7 +73,7 @@ async def cancel(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standin
     problems=(Refused,),
 )
 async def reinstate(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
-    return await service.reinstate(ctx.kernel, _by(ctx), organisation_id, reason=body.reason)
+    return await service.reinstate(ctx.kernel, ctx.by, organisation_id, reason=body.reason)
 
 
 @op(
@@ -89,7 +85,7 @@ async def reinstate(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Stan
     problems=(Refused,),
 )
 async def deregister(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
-    return await service.deregister(ctx.kernel, _by(ctx), organisation_id, reason=body.reason)
+    return await service.deregister(ctx.kernel, ctx.by, organisation_id, reason=body.reason)
 
 
 @op(
@@ -101,7 +97,7 @@ async def deregister(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Sta
     problems=(Refused, NotFound),
 )
 async def leave(ctx: Context, body: ReasonIn) -> Standing:
-    return await service.leave(ctx.kernel, _by(ctx), reason=body.reason)
+    return await service.leave(ctx.kernel, ctx.by, reason=body.reason)
 
 
 @op(
@@ -113,7 +109,7 @@ async def leave(ctx: Context, body: ReasonIn) -> Standing:
     problems=(Refused, NotFound),
 )
 async def stay(ctx: Context) -> Standing:
-    return await service.stay(ctx.kernel, _by(ctx))
+    return await service.stay(ctx.kernel, ctx.by)
 
 
 ROUTES = [suspend, cancel, reinstate, deregister, leave, stay]

@@ -8,13 +8,14 @@ commit on. Offers in auctions do not (ADR-0013): the auctions are told here.
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from kernel.access.actors import Actor, system_actor
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.access.actors import system_actor
+from kernel.commit.by import By
+from kernel.commit.command import Command, Decided, Happened, States
 from kernel.journal.streams import StreamRef
 from kernel.problems import NotFound, Problem, Refused
 from kernel.runtime import Kernel
@@ -44,15 +45,6 @@ WORKER: Final = system_actor("worker")
 _AuctionRef = StreamRef[Auction, Any]
 AnyRefusal = Refusal | rules.Refusal
 Decide = Callable[[Organisation], Event | AnyRefusal | None]
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -166,7 +158,7 @@ async def _act(kernel: Kernel, by: By, organisation_id: UUID, decide: Decide) ->
         told = _told(states, auctions, after)
         return Decided(_standing(after, len(told)), [Happened(ref, decision), *told])
 
-    command = Command([ref, *auctions], decided, by.actor.journal, by.origin, by.at, by.key, Standing)
+    command = by.command([ref, *auctions], decided, Standing)
     return await kernel.live_committer.submit(command)  # as the offers: no clash with them within the process
 
 

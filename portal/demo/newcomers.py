@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
+from kernel.commit.by import By
 from kernel.runtime import Kernel
 from market.standing import service as standing
 from registries.organisations.lifecycle import Declared, Details, Kind, Profile, Size
@@ -40,7 +41,7 @@ def _form(name: str, credit_code: str, region: str, contact: str) -> Form:
 async def set_up_newcomers(kernel: Kernel, *, supervisor_id: UUID, region: str, password: str) -> None:
     """Let one supplier apply and wait, and another be approved and suspended by the supervisor's organisation."""
     at = kernel.clock.now()
-    nobody = registrations.By(PUBLIC_ACTOR, "local", at)
+    nobody = By(PUBLIC_ACTOR, "local", at)
     waiting = _form("杭州新启示例信息技术有限公司", "91330104MA990108XE", "330105", "方经理")
     await registrations.apply(kernel, nobody, waiting, Administrator(APPLICANT, "方经理", password))
     barred = _form("台州旧规示例商贸有限公司", "91331002MA99010711", "331002", "许经理")
@@ -48,7 +49,7 @@ async def set_up_newcomers(kernel: Kernel, *, supervisor_id: UUID, region: str, 
     supervisor = Actor(None, "system/demo", "demo", supervisor_id, "", region, (Role.SUPERVISOR,))
     await registrations.review(
         kernel,
-        registrations.By(supervisor, "local", at),
+        By(supervisor, "local", at),
         made.organisation_id,
         Verdict.APPROVE,
         faults={},
@@ -57,7 +58,7 @@ async def set_up_newcomers(kernel: Kernel, *, supervisor_id: UUID, region: str, 
     )
     await standing.suspend(
         kernel,
-        standing.By(supervisor, "local", at),
+        By(supervisor, "local", at),
         made.organisation_id,
         reason="提供虚假材料谋取成交（示例）",
         until=today(at) + _SUSPENDED_FOR,

@@ -37,6 +37,7 @@ from catalog.products.rules import Details
 from kernel.access.actors import SUPPLIERS as SUPPLYING
 from kernel.access.actors import Role, system_actor
 from kernel.clock import BEIJING
+from kernel.commit.by import By
 from kernel.money import Fen, parse_yuan, scaled
 from kernel.problems import NotFound
 from kernel.runtime import Kernel
@@ -194,7 +195,7 @@ async def _control(kernel: Kernel, body: Body, organisation_id: UUID) -> None:
     administrator = replace(ACTOR, name=body.person, organisation_id=organisation_id, roles=(Role.ADMINISTRATOR,))
     await controls.set_approval(
         kernel,
-        controls.By(administrator, "local", at),
+        By(administrator, "local", at),
         approval_from_fen=APPROVAL_FROM,
         effective_from=today(at),
         note="内部控制制度（示例）",
@@ -256,11 +257,11 @@ async def _illustrate(kernel: Kernel, row: dict[str, str], product_id: UUID, pla
     for number in (place, place + 1) if place == 0 else (place,):
         content = await asyncio.to_thread(drawn, row["category"], number)
         if content is not None:
-            kept = await pictures.store_picture(kernel, seller, content, at=kernel.clock.now())
+            kept = await pictures.store_picture(kernel, By(seller, "local", kernel.clock.now()), content)
             shown.append(kept.digest)
     if shown:
-        at = kernel.clock.now()
-        await products.illustrate(kernel, seller, product_id, tuple(shown), revision=1, at=at)
+        by = By(seller, "local", kernel.clock.now())
+        await products.illustrate(kernel, by, product_id, tuple(shown), revision=1)
 
 
 async def _offer(kernel: Kernel, row: dict[str, str], suppliers: list[UUID], deal: _Deal) -> UUID:
@@ -319,4 +320,4 @@ async def _appropriate(kernel: Kernel, number: int, organisation_id: UUID, regio
             amount_fen=parse_yuan(yuan),
             document=f"浙财预〔{year}〕{number}号（示例）",
         )
-        await budget.appropriate(kernel, ACTOR, line, origin="local", at=at)
+        await budget.appropriate(kernel, By(ACTOR, "local", at), line)

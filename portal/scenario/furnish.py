@@ -14,6 +14,7 @@ from catalog.classification.service import EDITION
 from catalog.goods.service import GoodsOptions, GoodsReport, import_goods
 from kernel.access.actors import Role, system_actor
 from kernel.clock import BEIJING
+from kernel.commit.by import By
 from kernel.problems import NotFound
 from kernel.runtime import Kernel
 from portal.demo.province import PASSWORD, PURCHASERS, SUPPLIERS, Body
@@ -82,7 +83,7 @@ async def furnish(kernel: Kernel) -> Furnished:
         amount_fen=BUDGET_FEN,
         document=f"杭财预〔{year}〕1号（示例）",
     )
-    line_id = await budget.appropriate(kernel, ACTOR, line, origin="local", at=at)
+    line_id = await budget.appropriate(kernel, By(ACTOR, "local", at), line)
     return Furnished(ids, agreement_id, line_id, len(names))
 
 

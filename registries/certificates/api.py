@@ -109,15 +109,7 @@ async def particulars(ctx: Context) -> ParticularsOut:
     problems=(Refused, NotFound, Unavailable),
 )
 async def enrol(ctx: Context, body: EnrolIn) -> CertificateOut:
-    made = await service.enrol(
-        ctx.kernel,
-        ctx.actor,
-        body.request,
-        replaces=body.replaces,
-        at=ctx.received_at,
-        origin=ctx.origin,
-        key=ctx.key,
-    )
+    made = await service.enrol(ctx.kernel, ctx.by, body.request, replaces=body.replaces)
     return out_of(made, ctx.received_at)
 
 
@@ -130,9 +122,7 @@ async def enrol(ctx: Context, body: EnrolIn) -> CertificateOut:
     problems=(Refused,),
 )
 async def revoke(ctx: Context, certificate_id: UUID, body: RevokeIn) -> CertificateOut:
-    found = await service.revoke(
-        ctx.kernel, ctx.actor, certificate_id, body.reason, at=ctx.received_at, origin=ctx.origin, key=ctx.key
-    )
+    found = await service.revoke(ctx.kernel, ctx.by, certificate_id, body.reason)
     return out_of(found, ctx.received_at)
 
 

@@ -17,7 +17,8 @@ from crypto.certificates.validation import CertificateRefusedError, Use, Validat
 from crypto.errors import CryptoError
 from kernel.access.actors import SUPPLIERS, Actor
 from kernel.clock import BEIJING
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.journal.streams import StreamRef
 from kernel.problems import Invalid, NotFound, Problem, Refused, Unavailable
@@ -80,16 +81,7 @@ async def particulars_of(kernel: Kernel, actor: Actor) -> Particulars:
     return Particulars(actor.name, organisation.name, organisation.credit_code, kernel.trust.folder.exists)
 
 
-async def enrol(
-    kernel: Kernel,
-    actor: Actor,
-    request: bytes,
-    *,
-    replaces: UUID | None,
-    at: datetime,
-    origin: str,
-    key: Key | None,
-) -> UserCertificate:
+async def enrol(kernel: Kernel, by: By, request: bytes, *, replaces: UUID | None) -> UserCertificate:
     """
     Issue a certificate for a request (PKCS#10), in place of another one if ``replaces`` names it.
 
@@ -101,11 +93,12 @@ async def enrol(
         Refused: the account may not have it.
         Unavailable: this site has no authority of its own.
     """
+    actor = by.actor
     assert actor.user_id is not None
     assert actor.organisation_id is not None
     authority = await _authority(kernel)
     try:
-        asked = read_request(request, at=at, denials=kernel.trust.denials)
+        asked = read_request(request, at=by.at, denials=kernel.trust.denials)
     except CryptoError as error:
         raise Invalid(
             f"证书请求无法使用：{error}", f"The certification request cannot be used: {error}", field="request"
@@ -114,36 +107,33 @@ async def enrol(
     profile = Profile.SUPPLIER if actor.has_any(SUPPLIERS) else Profile.STAFF
     subject = Subject(actor.name, said.organisation_name[:64], said.credit_code, number=actor.user_id.hex)
     url = f"{kernel.settings.public_url}{_LIST_PATH}" if kernel.settings.public_url else ""
-    made = authority.issue(profile, subject, asked.spki, at=at, crl_url=url)
+    made = authority.issue(profile, subject, asked.spki, at=by.at, crl_url=url)
     claim = Claim(frozenset({asked.subject.credit_code}), asked.key_algorithm)
-    return await _enter(kernel, actor, _Entry(made, claim, Source.PLATFORM, replaces, at, origin, key))
+    return await _enter(kernel, by, _Entry(made, claim, Source.PLATFORM, replaces))
 
 
-async def register(kernel: Kernel, actor: Actor, found: Validated, *, origin: str, key: Key | None) -> UserCertificate:
+async def register(kernel: Kernel, by: By, found: Validated) -> UserCertificate:
     """Register an outside authority's certificate, whose private key the user has just proved to have."""
     made = found.certificate
     claim = Claim(credit_codes(made.parsed.subject), signatures.algorithm_of(signatures.load_public_key(made.spki)))
-    return await _enter(kernel, actor, _Entry(made, claim, Source.OUTSIDE, None, found.at, origin, key))
+    return await _enter(kernel, by, _Entry(made, claim, Source.OUTSIDE, None))
 
 
 class _Entry(NamedTuple):
-    """What goes into the register, and how it came."""
+    """What goes into the register, and from where."""
 
     made: Certificate
     claim: Claim
     source: Source
     replaces: UUID | None
-    at: datetime
-    origin: str
-    key: Key | None
 
 
-async def _enter(kernel: Kernel, actor: Actor, entry: _Entry) -> UserCertificate:
-    made, claim, source, replaces, at, origin, key = entry
+async def _enter(kernel: Kernel, by: By, entry: _Entry) -> UserCertificate:
+    actor, (made, claim, source, replaces) = by.actor, entry
     assert actor.user_id is not None
     assert actor.organisation_id is not None
     enrolled = Enrolled(
-        id=uuid7(at),
+        id=uuid7(by.at),
         user_id=actor.user_id,
         organisation_id=actor.organisation_id,
         source=source,
@@ -158,7 +148,7 @@ async def _enter(kernel: Kernel, actor: Actor, entry: _Entry) -> UserCertificate
         replaces=replaces,
     )
     async with kernel.db.read() as tx:
-        in_use = await queries.in_use(tx, actor.user_id, at)
+        in_use = await queries.in_use(tx, actor.user_id, by.at)
         if await queries.by_fingerprint(tx, enrolled.fingerprint) is not None:
             raise Refused(*TEXTS[Refusal.EXISTS], reason=Refusal.EXISTS.value)
     ref, user, owner = CERTIFICATE.ref(enrolled.id), USER.ref(actor.user_id), ORGANISATION.ref(actor.organisation_id)
@@ -184,17 +174,15 @@ async def _enter(kernel: Kernel, actor: Actor, entry: _Entry) -> UserCertificate
         return Decided(enrolled.id, happened)
 
     refs: list[StreamRef[Any, Any]] = [ref, user, owner, *([old] if old else [])]
-    made_id = await kernel.committer.submit(Command(refs, decide, actor.journal, origin, at, key, UUID))
+    made_id = await kernel.committer.submit(by.command(refs, decide, UUID))
     kernel.sessions.forget(actor.user_id)  # it can be proved with from now on
     return await get(kernel, actor, made_id)
 
 
-async def revoke(
-    kernel: Kernel, actor: Actor, certificate_id: UUID, reason: str, *, at: datetime, origin: str, key: Key | None
-) -> UserCertificate:
+async def revoke(kernel: Kernel, by: By, certificate_id: UUID, reason: str) -> UserCertificate:
     """Revoke one's own certificate, with effect at once: logins ask the register. Raises ``NotFound``, ``Refused``."""
-    assert actor.user_id is not None
-    user_id, ref = actor.user_id, CERTIFICATE.ref(certificate_id)
+    assert by.actor.user_id is not None
+    user_id, ref = by.actor.user_id, CERTIFICATE.ref(certificate_id)
 
     def decide(states: States) -> Decided[UUID] | Problem:
         decision = decide_revoke(states.get(ref), user_id=user_id, reason=reason)
@@ -202,9 +190,9 @@ async def revoke(
             return _refused(decision)
         return Decided(certificate_id, [Happened(ref, decision)])
 
-    await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, UUID))
+    await kernel.committer.submit(by.command([ref], decide, UUID))
     kernel.sessions.forget(user_id)  # and no longer
-    return await get(kernel, actor, certificate_id)
+    return await get(kernel, by.actor, certificate_id)
 
 
 async def list_of(kernel: Kernel, actor: Actor) -> list[UserCertificate]:

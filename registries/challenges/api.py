@@ -157,13 +157,7 @@ async def step_up(ctx: Context, body: StepUpIn) -> SessionOut:
 async def register(ctx: Context, body: ProofIn) -> RegisteredOut:
     """503 ``revocation-unreachable``: no answer that counts says whether the certificate is revoked; try later."""
     found = await service.register(
-        ctx.kernel,
-        ctx.actor,
-        _proof(body),
-        site=_site(ctx),
-        binding=service.binding_of(ctx.token or ""),
-        at=ctx.received_at,
-        origin=ctx.origin,
+        ctx.kernel, ctx.by, _proof(body), site=_site(ctx), binding=service.binding_of(ctx.token or "")
     )
     return RegisteredOut(found.id)
 

@@ -13,9 +13,9 @@ from crypto import signatures
 from crypto.certificates.certificate import Certificate
 from crypto.certificates.validation import CertificateRefusedError, Fault, Use, Validated
 from crypto.errors import AlgorithmDeniedError, AlgorithmUnavailableError, CryptoError
-from kernel.access.actors import Actor
 from kernel.access.assurance import Method
 from kernel.access.sessions import Session
+from kernel.commit.by import By
 from kernel.problems import Forbidden, Refused, Unauthenticated
 from kernel.runtime import Kernel
 from registries.certificates import service as certificates
@@ -136,12 +136,10 @@ async def prove(kernel: Kernel, proof: Proof, *, purpose: Purpose, site: str, bi
         ) from error
 
 
-async def register(
-    kernel: Kernel, actor: Actor, proof: Proof, *, site: str, binding: bytes, at: datetime, origin: str
-) -> UserCertificate:
+async def register(kernel: Kernel, by: By, proof: Proof, *, site: str, binding: bytes) -> UserCertificate:
     """Register an outside authority's certificate for who is logged in; raises as :func:`prove`, and ``Refused``."""
-    found = await prove(kernel, proof, purpose=Purpose.REGISTER, site=site, binding=binding, at=at)
-    return await certificates.register(kernel, actor, found.validated, origin=origin, key=None)
+    found = await prove(kernel, proof, purpose=Purpose.REGISTER, site=site, binding=binding, at=by.at)
+    return await certificates.register(kernel, by, found.validated)
 
 
 async def holder(kernel: Kernel, found: Proven) -> UserCertificate:

@@ -1,13 +1,14 @@
 """Setting, and reading, from which amount on an organisation's orders need an approver."""
 
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from kernel.access.actors import Actor
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.journal import queries as journal
 from kernel.journal.streams import StreamRef
 from kernel.problems import NotFound, Problem, Refused
@@ -22,7 +23,6 @@ from registries.users.service import USER
 __all__ = [
     "CONTROL",
     "Approver",
-    "By",
     "ControlSet",
     "ControlView",
     "SettingMade",
@@ -33,15 +33,6 @@ __all__ = [
 
 HISTORY_MAX: Final = 100
 """Settings that are shown, the newest ones."""
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 class ControlView(msgspec.Struct, frozen=True):
@@ -136,5 +127,5 @@ async def set_approval(
         return Decided(ControlSet(approval_from_fen, effective_from), [Happened(ref, decision)])
 
     streams: list[StreamRef[Any, Any]] = [ref, organisation, *people]
-    command = Command(streams, decide, by.actor.journal, by.origin, by.at, by.key, ControlSet)
+    command = by.command(streams, decide, ControlSet)
     return await kernel.committer.submit(command)

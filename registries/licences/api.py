@@ -31,7 +31,7 @@ class Licences(msgspec.Struct, frozen=True):
     takes=TAKEN,
 )
 async def file_licence(ctx: Context, body: Upload) -> Licence:
-    return await service.file(ctx.kernel, ctx.actor, body, at=ctx.received_at, origin=ctx.origin, key=ctx.key)
+    return await service.file(ctx.kernel, ctx.by, body)
 
 
 @op(

@@ -1,11 +1,11 @@
 """Handing copies of licences in, and showing them to who reviews the registration and to nobody else."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from kernel.access.actors import Actor
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.problems import Invalid, NotFound
 from kernel.runtime import Kernel
@@ -21,9 +21,7 @@ FILED_S: Final = 86_400
 """Copies that one organisation may hand in within a day."""
 
 
-async def file(
-    kernel: Kernel, actor: Actor, content: bytes, *, at: datetime, origin: str, key: Key | None = None
-) -> Licence:
+async def file(kernel: Kernel, by: By, content: bytes) -> Licence:
     """
     Keep a copy of the own organisation's licence; it takes the place of the one before, which is kept.
 
@@ -35,21 +33,21 @@ async def file(
         Invalid: it is none of what is taken; ``reason`` names why.
         Unavailable: the disk is full.
     """
-    if actor.organisation_id is None:
+    organisation_id = by.actor.organisation_id
+    if organisation_id is None:
         raise registrations.absent()
-    organisation_id = actor.organisation_id
     media = media_of(content)
     if isinstance(media, Unfit):
         raise Invalid(*TEXTS[media], field="body", reason=media.value)
     await kernel.limits.hit(f"licence/{organisation_id}", FILED_MAX, FILED_S)
     digest = await kernel.blobs.put(content)
-    ref = LICENCE.ref(uuid7(at))
+    ref = LICENCE.ref(uuid7(by.at))
     filed = Filed(ref.id, organisation_id, digest, media, len(content))
 
     def decide(_: States) -> Decided[Licence]:
-        return Decided(evolve(None, filed, at), [Happened(ref, filed)])
+        return Decided(evolve(None, filed, by.at), [Happened(ref, filed)])
 
-    return await kernel.committer.submit(Command([ref], decide, actor.journal, origin, at, key, Licence, creates=[ref]))
+    return await kernel.committer.submit(by.command([ref], decide, Licence, creates=[ref]))
 
 
 async def licences(kernel: Kernel, actor: Actor, organisation_id: UUID) -> list[Licence]:

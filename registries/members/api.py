@@ -1,6 +1,5 @@
 """The accounts of the own organisation over HTTP."""
 
-import hashlib
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from kernel.problems import Conflict, Invalid, NotFound, Refused, TooMany
 from kernel.web.context import Context
 from kernel.web.routes import op
 from registries.members import service
-from registries.members.service import By, Member
+from registries.members.service import Member
 
 Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_LEN_MAX)]
 Roles = Annotated[tuple[Role, ...], Meta(min_length=1, max_length=10)]
@@ -67,15 +66,6 @@ class MemberDone(msgspec.Struct, frozen=True):
     user_id: UUID
 
 
-def _by(ctx: Context, told: object = None) -> By:
-    """Say who asks; what is kept of a request with a password does not help anybody to guess it."""
-    key = ctx.key
-    if key and told is not None:
-        asked = f"{ctx.request.method} {ctx.request.url.path}\n".encode() + msgspec.json.encode(told)
-        key = key._replace(fingerprint=hashlib.sha256(asked).digest())
-    return By(ctx.actor, ctx.origin, ctx.received_at, key)
-
-
 def _in_order(roles: tuple[Role, ...]) -> tuple[Role, ...]:
     return tuple(role for role in Role if role in roles)
 
@@ -98,7 +88,7 @@ async def list_members(ctx: Context) -> Members:
 async def add_member(ctx: Context, body: MemberIn) -> MemberDone:
     done = await service.add(
         ctx.kernel,
-        _by(ctx, (body.login, body.name, body.roles)),
+        ctx.by_telling((body.login, body.name, body.roles)),
         login=body.login,
         name=body.name.strip(),
         password=body.password,
@@ -116,7 +106,7 @@ async def add_member(ctx: Context, body: MemberIn) -> MemberDone:
     problems=(Refused,),
 )
 async def set_roles(ctx: Context, user_id: UUID, body: RolesIn) -> MemberDone:
-    return MemberDone(await service.set_roles(ctx.kernel, _by(ctx), user_id, _in_order(body.roles)))
+    return MemberDone(await service.set_roles(ctx.kernel, ctx.by, user_id, _in_order(body.roles)))
 
 
 @op(
@@ -129,7 +119,7 @@ async def set_roles(ctx: Context, user_id: UUID, body: RolesIn) -> MemberDone:
 )
 async def set_status(ctx: Context, user_id: UUID, body: StatusIn) -> MemberDone:
     act = service.enable if body.active else service.disable
-    return MemberDone(await act(ctx.kernel, _by(ctx), user_id, body.reason))
+    return MemberDone(await act(ctx.kernel, ctx.by, user_id, body.reason))
 
 
 @op(
@@ -141,7 +131,7 @@ async def set_status(ctx: Context, user_id: UUID, body: StatusIn) -> MemberDone:
     problems=(Refused,),
 )
 async def set_password(ctx: Context, user_id: UUID, body: PasswordIn) -> MemberDone:
-    return MemberDone(await service.set_password(ctx.kernel, _by(ctx, "password"), user_id, body.password))
+    return MemberDone(await service.set_password(ctx.kernel, ctx.by_telling("password"), user_id, body.password))
 
 
 @op(
@@ -153,7 +143,7 @@ async def set_password(ctx: Context, user_id: UUID, body: PasswordIn) -> MemberD
     problems=(Refused, TooMany),
 )
 async def reset_factors(ctx: Context, user_id: UUID, body: ResetIn) -> MemberDone:
-    return MemberDone(await service.reset_factors(ctx.kernel, _by(ctx), user_id, body.reason.strip()))
+    return MemberDone(await service.reset_factors(ctx.kernel, ctx.by, user_id, body.reason.strip()))
 
 
 ROUTES = [list_members, add_member, set_roles, set_status, set_password, reset_factors]

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from kernel.access.actors import Actor, Role
 from kernel.access.passwords import hash_password
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.problems import NotFound, Problem, Refused
 from kernel.runtime import Kernel
 from registries.factors import service as factors
@@ -41,15 +41,6 @@ RESETS_BY_ONE_S: Final = 3_600
 RESETS_OF_ONE_MAX: Final = 5
 RESETS_OF_ONE_S: Final = 86_400
 """Resets by one administrator within an hour, and of one colleague within a day."""
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 def _absent() -> NotFound:
@@ -175,5 +166,5 @@ async def _change(kernel: Kernel, by: By, user_id: UUID, decide: Callable[[User]
             return _refused(Refusal.LAST_ADMINISTRATOR)
         return Decided(user_id, [Happened(ref, decision)])
 
-    command = Command([ref, *others], decided, by.actor.journal, by.origin, by.at, by.key, UUID)
+    command = by.command([ref, *others], decided, UUID)
     return await kernel.committer.submit(command)

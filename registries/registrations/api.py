@@ -1,6 +1,5 @@
 """Registrations over HTTP."""
 
-import hashlib
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from registries.registrations.rules import FIELDS
 from registries.registrations.service import (
     Administrator,
     Applicant,
-    By,
     Desk,
     Form,
     HistoryEntry,
@@ -140,17 +138,12 @@ class Waiting(msgspec.Struct, frozen=True):
     count: int
 
 
-def _by(ctx: Context, body: ApplicationIn | ProfileIn | None = None) -> By:
-    """Say who asks; what is kept of a form must not help anybody to guess a password or an identity card."""
-    key = ctx.key
-    if key and body is not None:
-        told = msgspec.to_builtins(body)
-        for secretive in (told, told.get("profile", {}), told.get("administrator", {})):
-            secretive.pop("identity", None)
-            secretive.pop("password", None)
-        asked = f"{ctx.request.method} {ctx.request.url.path}\n".encode() + msgspec.json.encode(told)
-        key = key._replace(fingerprint=hashlib.sha256(asked).digest())
-    return By(ctx.actor, ctx.origin, ctx.received_at, key)
+def _without_secrets(body: ApplicationIn | ProfileIn) -> object:
+    told = msgspec.to_builtins(body)
+    for secretive in (told, told.get("profile", {}), told.get("administrator", {})):
+        secretive.pop("identity", None)
+        secretive.pop("password", None)
+    return told
 
 
 @op(
@@ -165,7 +158,7 @@ def _by(ctx: Context, body: ApplicationIn | ProfileIn | None = None) -> By:
 async def apply(ctx: Context, body: ApplicationIn) -> ApplicantOut:
     form = Form(body.kind, body.credit_code.strip().upper(), body.profile.profile(), body.profile.card())
     first = Administrator(body.administrator.login, body.administrator.name.strip(), body.administrator.password)
-    found: Applicant = await service.apply(ctx.kernel, _by(ctx, body), form, first)
+    found: Applicant = await service.apply(ctx.kernel, ctx.by_telling(_without_secrets(body)), form, first)
     return ApplicantOut(found.organisation_id, found.number, found.login)
 
 
@@ -251,7 +244,7 @@ async def review(ctx: Context, organisation_id: UUID, body: ReviewIn) -> Registr
     if (body.verdict is Verdict.RETURN and not (faults or note)) or (body.verdict is Verdict.REFUSE and not note):
         raise Invalid("请说明退回或不予登记的原因。", "Say why it is returned or refused.", field="note")
     return await service.review(
-        ctx.kernel, _by(ctx), organisation_id, body.verdict, faults=faults, note=note, revision=body.revision
+        ctx.kernel, ctx.by, organisation_id, body.verdict, faults=faults, note=note, revision=body.revision
     )
 
 
@@ -264,7 +257,7 @@ async def review(ctx: Context, organisation_id: UUID, body: ReviewIn) -> Registr
     problems=(Refused, NotFound),
 )
 async def resubmit(ctx: Context, body: ProfileIn) -> Registration:
-    return await service.resubmit(ctx.kernel, _by(ctx, body), body.profile(), body.card())
+    return await service.resubmit(ctx.kernel, ctx.by_telling(_without_secrets(body)), body.profile(), body.card())
 
 
 @op(
@@ -276,7 +269,7 @@ async def resubmit(ctx: Context, body: ProfileIn) -> Registration:
     problems=(Refused, NotFound),
 )
 async def withdraw(ctx: Context) -> Registration:
-    return await service.withdraw(ctx.kernel, _by(ctx))
+    return await service.withdraw(ctx.kernel, ctx.by)
 
 
 @op(
@@ -288,7 +281,7 @@ async def withdraw(ctx: Context) -> Registration:
     problems=(Refused, NotFound),
 )
 async def change(ctx: Context, body: ProfileIn) -> Registration:
-    return await service.change(ctx.kernel, _by(ctx, body), body.profile(), body.card())
+    return await service.change(ctx.kernel, ctx.by_telling(_without_secrets(body)), body.profile(), body.card())
 
 
 @op(
@@ -300,7 +293,7 @@ async def change(ctx: Context, body: ProfileIn) -> Registration:
     problems=(Refused, NotFound),
 )
 async def drop_change(ctx: Context) -> Registration:
-    return await service.drop_change(ctx.kernel, _by(ctx))
+    return await service.drop_change(ctx.kernel, ctx.by)
 
 
 ROUTES = [

@@ -10,7 +10,8 @@ import msgspec
 
 from kernel.access.actors import Actor, Role
 from kernel.access.passwords import hash_password
-from kernel.commit.command import Command, Decided, Happened, Key, States
+from kernel.commit.by import By
+from kernel.commit.command import Decided, Happened, States
 from kernel.ids import public_number, uuid7
 from kernel.journal.streams import decoder
 from kernel.paging import Page
@@ -61,15 +62,6 @@ APPLICATIONS_PER_ADDRESS: Final = 30
 LOOKUPS_PER_NUMBER: Final = 10
 LOOKUPS_PER_ADDRESS: Final = 100
 WINDOW_S: Final = 3_600
-
-
-class By(NamedTuple):
-    """Who asks, from which network address, received when, under which idempotency key."""
-
-    actor: Actor
-    origin: str
-    at: datetime
-    key: Key | None = None
 
 
 class Form(NamedTuple):
@@ -209,7 +201,7 @@ async def apply(kernel: Kernel, by: By, form: Form, administrator: Administrator
         answer = Applicant(ref.id, applied.number, login, account.id)
         return Decided(answer, [Happened(ref, decision), Happened(account, opened)])
 
-    command = Command([ref, account], decide, by.actor.journal, by.origin, by.at, by.key, Applicant)
+    command = by.command([ref, account], decide, Applicant)
     hashed = await asyncio.to_thread(hash_password, administrator.password)
     await users.keep_hash(kernel, account.id, hashed, by.at)
     try:
@@ -325,7 +317,7 @@ async def _act(kernel: Kernel, by: By, organisation_id: UUID, act: Callable[[Org
             found = evolve(found, event, by.at)
         return Decided(shown(found, by.actor), [Happened(ref, event) for event in events])
 
-    command = Command([ref], decide, by.actor.journal, by.origin, by.at, by.key, Registration)
+    command = by.command([ref], decide, Registration)
     return await kernel.committer.submit(command)
 
 

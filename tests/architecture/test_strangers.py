@@ -15,10 +15,10 @@ import pytest
 
 from kernel.access.actors import Actor, Role
 from kernel.access.table import ACCESS, TABLE, Nature, Scope
+from kernel.commit.by import By
 from kernel.runtime import Kernel
 from kernel.web.routes import Operation, TypedRoute
 from market.auctions import service as auctions
-from market.auctions.service import By
 from portal.app import API, create_app
 from registries.factors.queries import Passkey, add_passkey
 from registries.licences import service as licences
@@ -70,7 +70,7 @@ LISTS: Final = [
 
 async def a_licence_of(kernel: Kernel, administrator: Actor) -> UUID:
     content = b"%PDF-" + bytes(100)
-    return (await licences.file(kernel, administrator, content, at=kernel.clock.now(), origin="test")).id
+    return (await licences.file(kernel, By(administrator, "test", kernel.clock.now()), content)).id
 
 
 async def session_named(kernel: Kernel, actor: Actor, user_agent: str) -> UUID:

@@ -14,6 +14,7 @@ from crypto.certificates.validation import Validated
 from crypto.signatures import PrivateKey
 from crypto.suites import bound
 from kernel.access.actors import Actor
+from kernel.commit.by import By
 from kernel.runtime import Kernel
 from registries.certificates import service as certificates
 from registries.certificates.rules import UserCertificate
@@ -89,7 +90,7 @@ async def a_certificate_of(kernel: Kernel, actor: Actor) -> UserCertificate:
     pki, at = a_pki(), kernel.clock.now()
     subject = Subject(actor.name, organisation.name, organisation.credit_code)
     made = pki.issuing.issue(Profile.STAFF, subject, spki_of(a_key(number=40)), at=at)
-    return await certificates.register(kernel, actor, Validated(made, (), at), origin="test", key=None)
+    return await certificates.register(kernel, By(actor, "test", at), Validated(made, (), at))
 
 
 async def a_person(

@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 
 from kernel.access.actors import Actor, Role
+from kernel.commit.by import By
 from kernel.commit.command import Key
 from kernel.runtime import Kernel
 from market.approvals import service as approvals
 from market.approvals.lifecycle import Request, Stage
-from market.approvals.service import By
 from market.orders.rules import Wanted
 from registries.organisations.rules import today
 from tests.builders.budget import MORNING

@@ -9,6 +9,7 @@ import msgspec
 
 from kernel.access.actors import Actor, Role
 from kernel.clock import ManualClock
+from kernel.commit.by import By
 from kernel.journal.verify import Difference, verify_kind
 from kernel.runtime import Kernel
 from market.auctions import service
@@ -27,7 +28,7 @@ from market.auctions.lifecycle import (
     evolve,
 )
 from market.auctions.rules import Accepted, Offer
-from market.auctions.service import AUCTION, By
+from market.auctions.service import AUCTION
 from market.auctions.worker import run_due
 from registries.organisations.rules import Kind
 from tests.builders.registries import register

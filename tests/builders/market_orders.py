@@ -14,6 +14,7 @@ from catalog.offers.rules import Offer
 from catalog.products.rules import Product
 from catalog.products.rules import Status as ProductStatus
 from kernel.access.actors import Actor, Role
+from kernel.commit.by import By
 from kernel.commit.command import Key
 from kernel.journal.streams import S, StreamRef
 from kernel.runtime import Kernel
@@ -310,14 +311,14 @@ async def a_trade(kernel: Kernel, *, quota: int = 100, budget_fen: int = 1_000_0
 async def a_budget_line(kernel: Kernel, organisation_id: UUID, **changes: Any) -> UUID:
     """Appropriate a budget line."""
     event = an_appropriation(organisation_id=organisation_id, **changes)
-    return await budget_lines.appropriate(kernel, OPERATOR, event, origin="local", at=kernel.clock.now())
+    return await budget_lines.appropriate(kernel, By(OPERATOR, "local", kernel.clock.now()), event)
 
 
 async def place(
     kernel: Kernel, trade: Trade, *lines: Wanted, key: str | None = None, fingerprint: bytes = b"f", **changes: Any
 ) -> PlacedOrders:
     """Place a cart of the trade's purchaser."""
-    by = approvals.By(
+    by = By(
         trade.purchaser,
         "192.0.2.1",
         kernel.clock.now(),
@@ -335,9 +336,7 @@ async def an_order_of(kernel: Kernel, trade: Trade, *lines: Wanted) -> UUID:
 async def step(kernel: Kernel, actor: Actor, order_id: UUID, what: Step, **said: str) -> Stage:
     """Take a step of an order."""
     details = Details(**{"reason": "原因", **said})
-    done = await orders.take_step(
-        kernel, actor, order_id, what, details, origin="192.0.2.2", at=kernel.clock.now(), key=None
-    )
+    done = await orders.take_step(kernel, By(actor, "192.0.2.2", kernel.clock.now()), order_id, what, details)
     return done.stage
 
 

@@ -16,6 +16,7 @@ import pytest
 from catalog.pictures.service import store_picture
 from kernel.blobs.store import Blobs
 from kernel.clock import SystemClock
+from kernel.commit.by import By
 from kernel.runtime import open_kernel
 from kernel.settings import Settings
 from portal.app import VERSION, load_actor
@@ -74,7 +75,7 @@ def site(
         ) as kernel:
             for number in (1, 2, 3):
                 await register(kernel, number, Kind.SUPPLIER)
-            await store_picture(kernel, OPERATOR, a_picture(), at=kernel.clock.now())
+            await store_picture(kernel, By(OPERATOR, "test", kernel.clock.now()), a_picture())
             await kernel.transparency.step()
 
     with asyncio.Runner() as runner:

@@ -9,6 +9,7 @@ import pytest
 from budget.lines import service
 from budget.lines.service import BUDGET
 from kernel.access.actors import Actor, Role
+from kernel.commit.by import By
 from kernel.paging import Page
 from kernel.problems import Conflict, NotFound, Refused
 from kernel.runtime import Kernel
@@ -21,14 +22,12 @@ BUREAU = Actor(UUID(int=2), "bureau", "财政局", UUID(int=3), "财政局", "33
 
 async def appropriate(kernel: Kernel, **changes: object) -> UUID:
     event = an_appropriation(**changes)
-    return await service.appropriate(kernel, OPERATOR, event, origin="local", at=kernel.clock.now())
+    return await service.appropriate(kernel, By(OPERATOR, "local", kernel.clock.now()), event)
 
 
 async def adjust(kernel: Kernel, line_id: UUID, amount_fen: int) -> int:
-    at = kernel.clock.now()
-    return await service.adjust(
-        kernel, OPERATOR, line_id, amount_fen=amount_fen, document="杭财预〔2026〕9号", origin="local", at=at
-    )
+    by = By(OPERATOR, "local", kernel.clock.now())
+    return await service.adjust(kernel, by, line_id, amount_fen=amount_fen, document="杭财预〔2026〕9号")
 
 
 async def lines(kernel: Kernel, actor: Actor, **changes: object) -> Page[service.LineRow]:

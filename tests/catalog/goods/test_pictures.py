@@ -12,6 +12,7 @@ from catalog.goods.service import GoodsOptions, GoodsReport, import_goods
 from catalog.pictures import service as pictures
 from catalog.products import service as products
 from catalog.products.service import Wanted
+from kernel.commit.by import By
 from kernel.problems import Invalid
 from kernel.runtime import Kernel
 from tests.builders.catalog import LAPTOP, Market, a_market
@@ -137,7 +138,7 @@ async def test_a_place_that_holds_no_pictures_is_refused(kernel: Kernel, folder:
 
 @pytest.mark.usefixtures("market")
 async def test_a_picture_known_by_its_digest_needs_no_file(kernel: Kernel, tmp_path: Path) -> None:
-    kept = await pictures.store_picture(kernel, OPERATOR, a_picture(), at=AT)
+    kept = await pictures.store_picture(kernel, By(OPERATOR, "test", AT), a_picture())
 
     report = await imported(kernel, tmp_path, [kept.digest])
 

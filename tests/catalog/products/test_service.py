@@ -17,6 +17,7 @@ from catalog.products.queries import Filter, Sort
 from catalog.products.rules import Product, grams_of, search_text, split_at_words, terms_of
 from catalog.products.service import Wanted
 from kernel.clock import ManualClock
+from kernel.commit.by import By
 from kernel.problems import Invalid, NotFound, Refused
 from kernel.runtime import Kernel
 from registries.organisations import service as organisations
@@ -177,8 +178,7 @@ async def _unshelve(kernel: Kernel, market: Market, offer_id: UUID) -> None:
     from catalog.offers import service as offers  # noqa: PLC0415
 
     actor = msgspec.structs.replace(OPERATOR, organisation_id=market.suppliers[0])
-    at = kernel.clock.now()
-    await offers.unshelve(kernel, actor, offer_id, "缺货", at=at, origin="test", key=None)
+    await offers.unshelve(kernel, By(actor, "test", kernel.clock.now()), offer_id, "缺货")
 
 
 async def _end(kernel: Kernel, market: Market, _offer_id: UUID) -> None:

@@ -48,6 +48,13 @@ async def keyed(ctx: Context, body: In) -> Out:
     return Out({"name": body.name, "key": ctx.key.key, "owner": ctx.key.owner, "print": ctx.key.fingerprint.hex()})
 
 
+@op("PUT", "/api/secret/{place}", action=OPEN, **HOW)  # type: ignore[arg-type]
+async def secret(ctx: Context, place: int, body: In) -> Out:
+    by = ctx.by_telling(["parts", place, body.parts])  # the name is what nobody may guess
+    assert by.key
+    return Out({"by": by._replace(key=None) == ctx.by._replace(key=None), "print": by.key.fingerprint.hex()})
+
+
 @op("POST", "/api/keyless", action=OPEN, keyless=True, body_bytes_max=2_000, **HOW)  # type: ignore[arg-type]
 async def keyless(ctx: Context, body: In) -> Out:
     return Out([body.name, ctx.key, ctx.received_at, ctx.origin])
@@ -89,7 +96,7 @@ async def buy(ctx: Context) -> Out:
     return Out(ctx.actor.login)
 
 
-ROUTES = [keyed, keyless, things, fails, refuses, file, cookie, data, buy]
+ROUTES = [keyed, secret, keyless, things, fails, refuses, file, cookie, data, buy]
 ROLES = {UUID(int=1): Role.PURCHASER, UUID(int=2): Role.SUPPLIER}
 
 
@@ -249,6 +256,22 @@ async def test_a_key_belongs_to_its_caller_and_to_what_was_asked(client: httpx.A
 
     assert (said["key"], said["owner"]) == (key, "public")
     assert said["print"] == hashlib.sha256(b"POST /api/keyed\n" + body).hexdigest()
+
+
+async def test_what_is_kept_of_a_secret_body_is_what_was_told_and_says_nothing_of_the_secret(
+    client: httpx.AsyncClient,
+) -> None:
+    async def said(path: str, **body: Any) -> dict[str, Any]:
+        answer = await client.put(path, json=body, headers={"Idempotency-Key": "k-1"})
+        return dict(answer.json()["said"])
+
+    first = await said("/api/secret/1", name="a", parts=[1])
+
+    told = b'PUT /api/secret/1\n["parts",1,[1]]'
+    assert first == {"by": True, "print": hashlib.sha256(told).hexdigest()}
+    assert await said("/api/secret/1", name="b", parts=[1]) == first
+    assert await said("/api/secret/1", name="a", parts=[2]) != first
+    assert await said("/api/secret/2", name="a", parts=[1]) != first
 
 
 async def test_an_endpoint_knows_when_and_from_where_it_was_asked(client: httpx.AsyncClient) -> None:

@@ -10,6 +10,7 @@ from catalog.offers import service as offers
 from catalog.offers.service import OFFER
 from catalog.products import service as products
 from kernel.access.actors import Role
+from kernel.commit.by import By
 from kernel.journal import queries as journal
 from kernel.problems import NotFound, Problem, Refused
 from kernel.runtime import Kernel
@@ -134,7 +135,7 @@ async def test_nobody_approves_the_own_request_with_whatever_roles(kernel: Kerne
     )
     actor = await users.load_actor(kernel.db, both)
     assert actor
-    by_both = approvals.By(actor, "192.0.2.1", kernel.clock.now())
+    by_both = By(actor, "192.0.2.1", kernel.clock.now())
     (asked,) = (await approvals.check_out(kernel, by_both, desk.trade.cart())).requests
 
     assert await refusal(approve(kernel, actor, asked.request_id)) == Refusal.SAME_PERSON
@@ -246,9 +247,7 @@ async def test_the_handler_withdraws(kernel: Kernel, desk: Desk) -> None:
 async def test_a_price_that_moved_is_told_and_cannot_be_approved(kernel: Kernel, desk: Desk) -> None:
     request_id = await ask(kernel, desk)
     at = kernel.clock.now()
-    await offers.reprice(
-        kernel, desk.trade.supplier, desk.trade.offer_id, price_fen=PRICE_FEN - 1, at=at, origin="local", key=None
-    )
+    await offers.reprice(kernel, by(kernel, desk.trade.supplier), desk.trade.offer_id, PRICE_FEN - 1)
     found = await approvals.detail(kernel, desk.approver, request_id, at=at)
 
     assert [(one.line, one.what, one.before, one.after) for one in found.differences] == [

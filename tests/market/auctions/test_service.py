@@ -9,13 +9,14 @@ import pytest
 
 from kernel.access.actors import PUBLIC_ACTOR, Actor
 from kernel.clock import BEIJING
+from kernel.commit.by import By
 from kernel.commit.command import Key
 from kernel.problems import Conflict, Forbidden, Invalid, NotFound, Refused
 from kernel.runtime import Kernel
 from market.auctions import service
 from market.auctions.lifecycle import Admission, AuctionStage, Item, MinimumStep, StepFrom, Visibility
 from market.auctions.rules import HostRefusal, Refusal, TermsFault
-from market.auctions.service import AUCTION, By, Scope
+from market.auctions.service import AUCTION, Scope
 from market.auctions.worker import run_due
 from registries.organisations.service import suspend_organisation
 from tests.builders.market_auctions import MINUTE, SECOND, World, a_world, differences

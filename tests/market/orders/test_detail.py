@@ -5,6 +5,7 @@ import pytest
 from catalog.offers.service import OFFER
 from catalog.pictures.service import store_picture
 from catalog.products import service as products
+from kernel.commit.by import By
 from kernel.problems import NotFound, Unavailable
 from kernel.runtime import Kernel
 from kernel.transparency.receipts import receipt_of
@@ -22,12 +23,13 @@ async def trade(kernel: Kernel) -> Trade:
 async def test_an_order_shows_the_picture_that_the_product_had_when_it_was_ordered(
     kernel: Kernel, trade: Trade
 ) -> None:
-    at, product_id = kernel.clock.now(), (await state_of(kernel, OFFER.ref(trade.offer_id))).product_id
-    digests = [(await store_picture(kernel, trade.supplier, a_picture(number=n), at=at)).digest for n in (1, 2)]
+    by = By(trade.supplier, "test", kernel.clock.now())
+    product_id = (await state_of(kernel, OFFER.ref(trade.offer_id))).product_id
+    digests = [(await store_picture(kernel, by, a_picture(number=n))).digest for n in (1, 2)]
 
     async def illustrate(*shown: str) -> None:
         revision = (await products.get(kernel, product_id)).product.revision
-        await products.illustrate(kernel, trade.supplier, product_id, shown, revision=revision, at=at)
+        await products.illustrate(kernel, by, product_id, shown, revision=revision)
 
     bare = await an_order_of(kernel, trade)
     await illustrate(*digests)

@@ -16,6 +16,7 @@ from catalog.offers import service as offers
 from catalog.offers.service import OFFER
 from catalog.products import service as products
 from kernel.access.actors import Actor
+from kernel.commit.by import By
 from kernel.journal import queries as journal
 from kernel.problems import Conflict, NotFound, Problem, Refused
 from kernel.runtime import Kernel
@@ -56,8 +57,7 @@ async def spent(kernel: Kernel, trade: Trade) -> int:
 
 
 async def reprice(kernel: Kernel, trade: Trade, price_fen: int) -> None:
-    at = kernel.clock.now()
-    await offers.reprice(kernel, trade.supplier, trade.offer_id, price_fen=price_fen, at=at, origin="local", key=None)
+    await offers.reprice(kernel, By(trade.supplier, "local", kernel.clock.now()), trade.offer_id, price_fen)
 
 
 async def all_orders(kernel: Kernel, actor: Actor, wanted: Filter | None = None) -> list[service.OrderRow]:

@@ -9,6 +9,7 @@ import pytest
 
 from kernel.access.actors import Actor, Role
 from kernel.clock import ManualClock
+from kernel.commit.by import By
 from kernel.journal.streams import StreamKind
 from kernel.journal.verify import Difference, verify_kind
 from kernel.problems import NotFound, Refused
@@ -19,7 +20,6 @@ from market.auctions.service import AUCTION
 from market.auctions.worker import run_due as run_auctions
 from market.orders.lifecycle import Step
 from market.standing import service
-from market.standing.service import By
 from market.standing.worker import run_due
 from registries.organisations.lifecycle import Kind, Status
 from registries.organisations.service import ORGANISATION

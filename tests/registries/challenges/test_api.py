@@ -12,11 +12,11 @@ from crypto.certificates.names import Subject
 from crypto.certificates.profiles import Profile
 from kernel.access.actors import Role
 from kernel.clock import ManualClock
+from kernel.commit.by import By
 from kernel.runtime import Kernel
 from registries.challenges.rules import LIFETIME
 from registries.factors.rules import code_at, step_of
 from registries.members import service as members
-from registries.members.service import By
 from registries.users import service as users
 from tests.builders.certificates import KEY_KINDS, a_key, spki_of
 from tests.builders.enrolled import Person, a_person

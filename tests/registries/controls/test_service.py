@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from kernel.access.actors import Role
+from kernel.commit.by import By
 from kernel.problems import NotFound, Refused
 from kernel.runtime import Kernel
 from market.approvals import service as approvals
-from market.approvals.service import By
 from registries.controls import service as controls
 from registries.controls.rules import Refusal
 from registries.members import service as members
@@ -52,9 +52,7 @@ async def test_what_was_set_holds_and_its_history_says_who_set_it_when(kernel: K
 async def test_without_an_approver_who_can_log_in_nothing_is_set(kernel: Kernel, desk: Desk) -> None:
     for approver in (desk.approver, desk.second):
         assert approver.user_id
-        await members.disable(
-            kernel, members.By(desk.administrator, "192.0.2.1", kernel.clock.now()), approver.user_id, "离职"
-        )
+        await members.disable(kernel, By(desk.administrator, "192.0.2.1", kernel.clock.now()), approver.user_id, "离职")
 
     assert await refusal(kernel, by(kernel, desk.administrator), LIMIT) == Refusal.NO_APPROVER
 

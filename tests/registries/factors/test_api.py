@@ -14,13 +14,13 @@ import pytest
 from kernel.access.actors import Actor, Role
 from kernel.access.assurance import Assurance
 from kernel.clock import ManualClock
+from kernel.commit.by import By
 from kernel.ids import uuid7
 from kernel.runtime import Kernel
 from portal.app import create_app
 from registries.factors import service
 from registries.factors.rules import STEP_S, code_at, step_of
 from registries.members import service as members
-from registries.members.service import By
 from registries.users import service as users
 from tests.builders.authenticator import PRESENT, VERIFIED, Authenticator, decoded, encoded
 from tests.builders.registries import OPERATOR, PASSWORD, a_user, register

@@ -11,11 +11,11 @@ import httpx2
 import pytest
 
 from kernel.access.actors import Actor, Role
+from kernel.commit.by import By
 from kernel.problems import NotFound, Refused, TooMany
 from kernel.runtime import Kernel
 from portal.app import create_app
 from registries.members import service
-from registries.members.service import By
 from tests.builders.registries import PASSWORD, a_user, register
 
 NEW = "violet tractor seven"

@@ -12,6 +12,7 @@ import pytest
 
 from kernel.access.actors import Actor, Role
 from kernel.clock import ManualClock
+from kernel.commit.by import By
 from kernel.journal.verify import Difference, verify_kind
 from kernel.runtime import Kernel
 from portal.app import create_app
@@ -367,7 +368,7 @@ async def test_the_history_says_who_changed_what_and_when(registered: Desk, hang
 
 async def test_who_belongs_to_no_organisation_changes_nothing(kernel: Kernel) -> None:
     nobody = Actor(UUID(int=1), "x", "x", None, "", "", (Role.ADMINISTRATOR,))
-    by = service.By(nobody, "::1", kernel.clock.now())
+    by = By(nobody, "::1", kernel.clock.now())
     with pytest.raises(service.NotFound):
         await service.withdraw(kernel, by)
 
