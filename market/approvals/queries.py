@@ -17,6 +17,7 @@ from kernel.journal.entry import Entry
 from kernel.journal.streams import StreamKind
 from market.approvals.lifecycle import Event, Request, Stage, evolve
 from market.approvals.tables import approvals
+from market.orders.lifecycle import ApprovedBy
 from registries.users.tables import users
 
 _rows: Final[StateTable[Request, Event]] = StateTable(
@@ -151,6 +152,16 @@ async def to_decide(tx: AsyncConnection, actor: Actor) -> int:
 async def seen(tx: AsyncConnection, actor: Actor, request_id: UUID) -> bool:
     """Tell whether the request exists and the actor may see it."""
     return (await tx.scalar(sa.select(_a.id).where(_a.id == request_id, visible_to(actor)))) is not None
+
+
+async def approval_of(tx: AsyncConnection, actor: Actor, order_id: UUID) -> ApprovedBy | None:
+    """Find the request that an order was placed by, where there is one and the actor may see it."""
+    statement = sa.select(
+        *(_a.id.label("request_id"), _a.number, _a.handler_name, _a.asked_at),
+        *(_a.decided_by.label("approver_name"), _a.changed_at.label("approved_at")),
+    ).where(_a.order_id == order_id, visible_to(actor))
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else msgspec.convert(row, ApprovedBy, from_attributes=True)
 
 
 async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[Moment, ...]:

@@ -41,7 +41,7 @@ from market.approvals.rules import (
 from market.limits.service import table_of
 from market.orders import service as orders
 from market.orders.rules import Cart, Placement, Shop
-from market.orders.service import AskedOrder, Gate, Passed, PlacedOrders, Preview, PreviewProblem
+from market.orders.service import AskedOrder, Gate, OrderDetail, Passed, PlacedOrders, Preview, PreviewProblem
 from registries.controls import service as controls
 from registries.controls.rules import approval_from
 from registries.controls.service import CONTROL, ControlSet, ControlView
@@ -267,6 +267,14 @@ async def detail(kernel: Kernel, actor: Actor, request_id: UUID, *, at: datetime
         may_withdraw=fault_of_withdrawal(request, actor) is None,
         timeline=moments,
     )
+
+
+async def order_of(kernel: Kernel, actor: Actor, order_id: UUID) -> OrderDetail:
+    """Read an order, and which request it was placed by where the actor may see that. Raises ``NotFound``."""
+    found = await orders.detail(kernel, actor, order_id)
+    async with kernel.db.read() as tx:
+        approval = await queries.approval_of(tx, actor, order_id)
+    return msgspec.structs.replace(found, approval=approval)
 
 
 async def _seen(kernel: Kernel, actor: Actor, request_id: UUID) -> Request:

@@ -180,7 +180,7 @@ async def export_orders(
     problems=(NotFound,),
 )
 async def get_order(ctx: Context, order_id: UUID) -> OrderDetail:
-    return await service.detail(ctx.kernel, ctx.actor, order_id)
+    return await approvals.order_of(ctx.kernel, ctx.actor, order_id)
 
 
 async def _step(ctx: Context, order_id: UUID, step: Step, details: Details) -> Stepped:

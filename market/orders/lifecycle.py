@@ -182,6 +182,17 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     tracking: str = ""
 
 
+class ApprovedBy(msgspec.Struct, frozen=True, gc=False):
+    """The request that an order was placed by approving (经审批下单): who asked, who approved, and when."""
+
+    request_id: UUID
+    number: str
+    handler_name: str
+    asked_at: datetime
+    approver_name: str
+    approved_at: datetime
+
+
 class Placed(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="order.placed"):
     """The purchaser ordered (下单)."""
 

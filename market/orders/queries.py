@@ -17,7 +17,7 @@ from kernel.journal.entry import Entry
 from kernel.journal.streams import Change, Connection, StreamKind, StreamRef, Versioned
 from kernel.problems import Scalar
 from market.limits.rules import Standing
-from market.orders.lifecycle import Event, LimitApplied, Order, OrderLine, Side, Stage, Step, Terms, evolve
+from market.orders.lifecycle import ApprovedBy, Event, LimitApplied, Order, OrderLine, Side, Stage, Step, Terms, evolve
 from market.orders.rules import PreviewOrder
 from market.orders.tables import order_lines, orders
 from registries.organisations.tables import organisations
@@ -299,6 +299,8 @@ class OrderDetail(msgspec.Struct, frozen=True, gc=False):
     """For each line the digest of the picture that the product showed first when it was ordered."""
     receipt_version: int | None
     """The last entry that the caller made itself, and may have a receipt of."""
+    approval: ApprovedBy | None = None
+    """For whoever may read the request; ``None`` for everybody else, and where none was needed."""
 
 
 async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[Moment, ...]:

@@ -12,7 +12,7 @@ from crypto.log.receipts import read_receipt
 from kernel.clock import BEIJING, SystemClock
 from kernel.money import Fen, format_yuan
 from portal.demo.province import APPROVAL_FROM
-from tests.builders.browser import PHONE, Service, Visit, Visitor
+from tests.builders.browser import PHONE, Service, Visit, Visitor, ask_for_approval
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -294,6 +294,32 @@ async def test_a_handler_asks_a_second_hand_approves_and_the_supplier_has_the_or
     await handler.settled()
     await expect(page.get_by_text("叶审批 已批准")).to_be_visible()
     await expect(page.get_by_role("button", name="撤回", exact=True)).to_have_count(0)
+
+
+async def test_an_order_placed_by_approval_tells_its_own_side_who_asked_and_leads_there(
+    visit: Visit, service: Service
+) -> None:
+    request_id = ask_for_approval(service)
+    approver = await visit("approver", size=PHONE)
+    page = await approver.go(f"/approvals/{request_id}")
+    await _take(page, "批准")
+    await page.get_by_role("link", name=re.compile("查看订单")).click()
+    await approver.settled()
+
+    await expect(page.get_by_text("经审批下单：徐经办 提请，叶审批 批准。")).to_be_visible()
+    asked, placed = (page.get_by_role("listitem").filter(has_text=text) for text in ("提请审批", "批准并下单"))
+    await expect(asked).to_contain_text("徐经办")
+    await expect(placed).to_contain_text("叶审批")
+    assert await approver.findings() == []
+    assert await approver.overflow() == 0
+    order = page.url.removeprefix(service.url)
+    seller = await page.locator("dt:has-text('供应商') + dd").inner_text()
+    supplier = await visit(SUPPLIERS[seller])
+    desk = await supplier.go(order)
+    await expect(desk.get_by_role("listitem").filter(has_text="宁波市示例档案馆")).to_contain_text("下单")
+    await expect(desk.get_by_text("审批下单")).to_have_count(0)
+    await page.get_by_role("link", name=re.compile("查看审批")).click()
+    await expect(page).to_have_url(f"{service.url}/approvals/{request_id}")
 
 
 async def test_a_request_comes_back_with_a_reason_and_goes_into_the_cart_again(visit: Visit, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from catalog.offers import service as offers
 from catalog.offers.service import OFFER
 from catalog.products import service as products
 from kernel.access.actors import Role
+from kernel.clock import ManualClock
 from kernel.commit.by import By
 from kernel.journal import queries as journal
 from kernel.problems import NotFound, Problem, Refused
@@ -20,6 +22,7 @@ from market.approvals.queries import APPROVAL
 from market.approvals.rules import Refusal
 from market.approvals.service import Box, Ended, Wanted
 from market.orders import service as orders
+from market.orders.lifecycle import ApprovedBy
 from market.orders.queries import Filter
 from market.orders.rules import Refusal as OrderRefusal
 from market.orders.rules import Wanted as Line
@@ -120,6 +123,36 @@ async def test_the_journal_names_both_hands(kernel: Kernel, desk: Desk) -> None:
     assert (asked.kind, asked.actor) == ("approval.asked", desk.handler.journal)
     assert (approved.kind, approved.actor) == ("approval.approved", desk.approver.journal)
     assert (placed.actor, placed.at) == (desk.approver.journal, approved.at)
+
+
+async def test_an_order_says_by_whose_hands_it_was_placed_to_who_may_see_the_request(
+    kernel: Kernel, desk: Desk
+) -> None:
+    request_id = await ask(kernel, desk)
+    asked_at = kernel.clock.now()
+    assert isinstance(kernel.clock, ManualClock)
+    kernel.clock.advance(timedelta(hours=1))
+    order_id = (await approve(kernel, desk.approver, request_id)).order_id
+    assert order_id
+    number = (await state_of(kernel, APPROVAL.ref(request_id))).number
+
+    ours = [await approvals.order_of(kernel, actor, order_id) for actor in (desk.handler, desk.second)]
+    theirs = [
+        await approvals.order_of(kernel, actor, order_id) for actor in (desk.trade.supplier, desk.trade.supervisor)
+    ]
+
+    hands = ApprovedBy(request_id, number, desk.handler.name, asked_at, desk.approver.name, kernel.clock.now())
+    assert [one.approval for one in ours] == [hands, hands]
+    assert [one.approval for one in theirs] == [None, None]
+    with pytest.raises(NotFound):
+        await approvals.order_of(kernel, desk.trade.stranger, order_id)
+
+
+async def test_an_order_that_needed_no_approval_names_none(kernel: Kernel, desk: Desk) -> None:
+    await set_limit(kernel, desk, None)
+    (placed,) = (await place(kernel, desk.trade)).orders
+
+    assert (await approvals.order_of(kernel, desk.handler, placed.order_id)).approval is None
 
 
 async def test_nobody_approves_the_own_request_with_whatever_roles(kernel: Kernel, desk: Desk) -> None:

@@ -2301,6 +2301,19 @@ export interface components {
             seen: string;
         };
         /**
+         * ApprovedBy
+         * @description The request that an order was placed by approving (经审批下单): who asked, who approved, and when.
+         */
+        ApprovedBy: {
+            /** Format: uuid */
+            request_id: string;
+            number: string;
+            handler_name: string;
+            asked_at: string;
+            approver_name: string;
+            approved_at: string;
+        };
+        /**
          * Approver
          * @description Somebody who can approve.
          */
@@ -3467,6 +3480,8 @@ export interface components {
             timeline: components["schemas"]["market.orders.queries.Moment"][];
             pictures: (string | null)[];
             receipt_version: number | null;
+            /** @default null */
+            approval?: components["schemas"]["ApprovedBy"] | null;
         };
         /**
          * OrderLine
