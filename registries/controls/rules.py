@@ -103,6 +103,25 @@ def can_approve(user: User | None) -> bool:
     return user is not None and user.status is Status.ACTIVE and Role.APPROVER in user.roles
 
 
+def needs_an_approver(control: Control | None, day: date) -> bool:
+    """Tell whether orders need an approver on a Beijing day, or will from a day that is set already."""
+    ahead = (one for one in control.settings if one.effective_from > day) if control else ()
+    return approval_from(control, day) is not None or any(one.approval_from_fen is not None for one in ahead)
+
+
+def takes_the_last_approver(
+    control: Control | None, *, before: User, after: User, others: Iterable[User | None], day: date
+) -> bool:
+    """
+    Tell whether a change of an account leaves orders that need an approver without one.
+
+    It is the other side of ``NO_APPROVER``: a limit begins with somebody who can approve, and keeps one while it holds.
+    Where nobody can any more, a change of somebody else's account is not to blame. Source: ADR-0057.
+    """
+    lost = can_approve(before) and not can_approve(after)
+    return lost and needs_an_approver(control, day) and not any(map(can_approve, others))
+
+
 def decide_set(
     control: Control | None,
     wanted: ApprovalSet,

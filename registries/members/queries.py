@@ -58,7 +58,7 @@ async def members(tx: AsyncConnection, organisation_id: UUID) -> list[Member]:
     return [msgspec.convert(row, Member, from_attributes=True) for row in rows]
 
 
-async def administrators(tx: AsyncConnection, organisation_id: UUID) -> list[UUID]:
-    """List who administers an organisation."""
-    held = _u.roles.contains([Role.ADMINISTRATOR.value])
+async def indispensable(tx: AsyncConnection, organisation_id: UUID) -> list[UUID]:
+    """List who administers an organisation or approves in it: without any of them it cannot go on."""
+    held = sa.or_(*(_u.roles.contains([role.value]) for role in (Role.ADMINISTRATOR, Role.APPROVER)))
     return list((await tx.execute(sa.select(_u.id).where(_u.organisation_id == organisation_id, held))).scalars())

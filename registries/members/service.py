@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from kernel.access.actors import Actor, Role
 from kernel.access.passwords import hash_password
 from kernel.commit.by import By
 from kernel.commit.command import Decided, Happened, States
+from kernel.journal.streams import StreamRef
 from kernel.problems import NotFound, Problem, Refused
 from kernel.runtime import Kernel
+from registries.controls.rules import takes_the_last_approver
+from registries.controls.service import CONTROL
 from registries.factors import service as factors
 from registries.members import queries
 from registries.members.queries import Member
-from registries.organisations.rules import Kind
+from registries.organisations.rules import Kind, today
 from registries.organisations.service import ORGANISATION
 from registries.users import service as users
 from registries.users.rules import (
@@ -146,13 +149,16 @@ def _not_ones_own(by: By, user: User) -> Refusal | None:
 
 async def _change(kernel: Kernel, by: By, user_id: UUID, decide: Callable[[User], Event | Refusal]) -> UUID:
     """
-    Have a change of an account decided, together with who else administers the organisation.
+    Have a change of an account decided, together with who else administers the organisation or approves in it.
 
-    Two administrators who close each other's account at the same moment: one of them is told no.
+    Two administrators who close each other's account at the same moment: one of them is told no. So is who closes the
+    other of two approvers' accounts, or the last one's while a limit is being set: all of these are compared at commit.
+    Somebody who gets the role in this very moment is not counted; asked again, it is.
     """
     organisation_id, ref = _own(by.actor), USER.ref(user_id)
+    control = CONTROL.ref(organisation_id)
     async with kernel.db.read() as tx:
-        others = [USER.ref(id_) for id_ in await queries.administrators(tx, organisation_id) if id_ != user_id]
+        others = [USER.ref(id_) for id_ in await queries.indispensable(tx, organisation_id) if id_ != user_id]
 
     def decided(states: States) -> Decided[UUID] | Problem:
         user = states.get(ref)
@@ -161,10 +167,13 @@ async def _change(kernel: Kernel, by: By, user_id: UUID, decide: Callable[[User]
         decision = decide(user)
         if isinstance(decision, Refusal):
             return _refused(decision)
-        after = evolve(user, decision, by.at)
-        if not keeps_an_administrator([user, *(states.get(other) for other in others)], after):
+        after, colleagues = evolve(user, decision, by.at), [states.get(other) for other in others]
+        if not keeps_an_administrator([user, *colleagues], after):
             return _refused(Refusal.LAST_ADMINISTRATOR)
+        if takes_the_last_approver(states.get(control), before=user, after=after, others=colleagues, day=today(by.at)):
+            return _refused(Refusal.LAST_APPROVER)
         return Decided(user_id, [Happened(ref, decision)])
 
-    command = by.command([ref, *others], decided, UUID)
+    streams: list[StreamRef[Any, Any]] = [ref, control, *others]
+    command = by.command(streams, decided, UUID)
     return await kernel.committer.submit(command)

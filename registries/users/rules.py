@@ -69,6 +69,7 @@ class Refusal(StrEnum):
     OWN_FACTORS = "own-factors"
     SAME_HAND = "same-hand"
     LAST_ADMINISTRATOR = "last-administrator"
+    LAST_APPROVER = "last-approver"
     NOTHING_CHANGES = "nothing-changes"
 
 
@@ -108,6 +109,10 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
     Refusal.LAST_ADMINISTRATOR: (
         "本单位须至少保留一位可用的管理员",
         "An organisation keeps at least one administrator who can log in",
+    ),
+    Refusal.LAST_APPROVER: (
+        "本单位启用了审批（或已设定生效日期），须保留一位可用的审批人：请先为其他同事设置“采购审批”角色，或先停用审批",
+        "Approval is on, or set for later, and nobody else could approve: name another approver or switch it off first",
     ),
     Refusal.NOTHING_CHANGES: ("没有变化", "Nothing would change"),
 }

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from registries.controls.rules import (
     can_approve,
     decide_set,
     evolve,
+    needs_an_approver,
+    takes_the_last_approver,
     words_of,
 )
 from registries.organisations.rules import Kind, today
@@ -145,3 +148,53 @@ def test_what_holds_is_the_last_setting_for_the_last_day_that_has_come(made: lis
 def test_every_refusal_has_words_in_both_languages() -> None:
     assert set(TEXTS) == set(Refusal)
     assert all(zh and en for zh, en in (words_of(one, None) for one in Refusal))
+
+
+TOMORROW = DAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        ((), False),
+        (((DAY, LIMIT),), True),
+        (((DAY, None),), False),
+        (((TOMORROW, LIMIT),), True),
+        (((TOMORROW, None),), False),
+        (((DAY, LIMIT), (TOMORROW, None)), True),
+        (((DAY, None), (TOMORROW, LIMIT)), True),
+        (((DAY - timedelta(days=1), LIMIT), (DAY, None)), False),
+    ],
+)
+def test_an_approver_is_needed_while_a_limit_holds_or_is_set_for_later(
+    settings: tuple[tuple[date, int | None], ...], *, needed: bool
+) -> None:
+    control = Control(SCHOOL, tuple(Setting(day, fen) for day, fen in settings)) if settings else None
+
+    assert needs_an_approver(control, DAY) is needed
+
+
+IN_FORCE = Control(SCHOOL, (Setting(DAY, LIMIT),))
+CLOSED = an_account(status=Status.DISABLED)
+
+
+def taken(**changes: Any) -> bool:
+    case = {"before": an_account(), "after": CLOSED, "others": (), "day": DAY}
+    return takes_the_last_approver(changes.pop("control", IN_FORCE), **(case | changes))
+
+
+def test_the_last_approver_is_neither_closed_nor_made_something_else_while_a_limit_holds() -> None:
+    assert taken()
+    assert taken(after=an_account(roles=(Role.PURCHASER,)))
+    assert taken(others=(None, CLOSED, an_account(roles=(Role.ADMINISTRATOR,))))
+
+
+def test_an_approver_goes_where_another_stays_or_no_limit_holds() -> None:
+    assert not taken(others=(an_account(id=UUID(int=3)),))
+    assert not taken(control=None)
+    assert not taken(after=an_account(roles=(Role.PURCHASER, Role.APPROVER)))
+
+
+def test_who_could_not_approve_before_is_not_missed() -> None:
+    assert not taken(before=an_account(roles=(Role.PURCHASER,)))
+    assert not taken(before=CLOSED, after=an_account())

@@ -1,10 +1,13 @@
 """The approval limit in a real database: set by the administrator, dated, with its history."""
 
+import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from kernel.access.actors import Role
+from kernel.access.actors import Actor, Role
 from kernel.commit.by import By
 from kernel.problems import NotFound, Refused
 from kernel.runtime import Kernel
@@ -15,6 +18,7 @@ from registries.members import service as members
 from registries.organisations.rules import Kind, today
 from tests.builders.market_approvals import Desk, a_desk, by, set_limit
 from tests.builders.registries import OPERATOR, a_user, register
+from tests.conftest import KernelMaker
 
 LIMIT = 5000_00
 
@@ -55,6 +59,88 @@ async def test_without_an_approver_who_can_log_in_nothing_is_set(kernel: Kernel,
         await members.disable(kernel, By(desk.administrator, "192.0.2.1", kernel.clock.now()), approver.user_id, "离职")
 
     assert await refusal(kernel, by(kernel, desk.administrator), LIMIT) == Refusal.NO_APPROVER
+
+
+def close(kernel: Kernel, desk: Desk, approver: Actor) -> Awaitable[UUID]:
+    assert approver.user_id
+    asked = By(desk.administrator, "192.0.2.1", kernel.clock.now())
+    return members.disable(kernel, asked, approver.user_id, "离职")
+
+
+def reason_of(answer: object) -> str:
+    assert isinstance(answer, Refused), answer
+    return str(answer.members["reason"])
+
+
+async def kept(kernel: Kernel, desk: Desk) -> int:
+    found = await approvals.control_of(kernel, desk.handler, at=kernel.clock.now())
+    return len(found.approvers)
+
+
+async def test_the_last_approver_goes_once_another_is_named_or_approval_is_off(kernel: Kernel, desk: Desk) -> None:
+    await set_limit(kernel, desk, LIMIT)
+    await close(kernel, desk, desk.second)
+    with pytest.raises(Refused) as closed:
+        await close(kernel, desk, desk.approver)
+    assert desk.approver.user_id
+    asked = By(desk.administrator, "192.0.2.1", kernel.clock.now())
+    with pytest.raises(Refused) as changed:
+        await members.set_roles(kernel, asked, desk.approver.user_id, (Role.PURCHASER,))
+    assert (reason_of(closed.value), reason_of(changed.value)) == ("last-approver", "last-approver")
+
+    assert desk.handler.user_id
+    await members.set_roles(kernel, asked, desk.handler.user_id, (Role.PURCHASER, Role.APPROVER))
+    await close(kernel, desk, desk.approver)
+    with pytest.raises(Refused):
+        await members.set_roles(kernel, asked, desk.handler.user_id, (Role.PURCHASER,))
+    await set_limit(kernel, desk, None)
+    await members.set_roles(kernel, asked, desk.handler.user_id, (Role.PURCHASER,))
+    assert await kept(kernel, desk) == 0
+
+
+async def test_the_last_approver_stays_for_a_limit_that_is_set_for_later(kernel: Kernel, desk: Desk) -> None:
+    asked = by(kernel, desk.administrator)
+    later = today(asked.at) + timedelta(days=30)
+    await approvals.set_control(kernel, asked, approval_from_fen=LIMIT, effective_from=later, note="")
+    await close(kernel, desk, desk.second)
+
+    with pytest.raises(Refused) as refused:
+        await close(kernel, desk, desk.approver)
+    await approvals.set_control(kernel, asked, approval_from_fen=None, effective_from=later, note="")
+    await close(kernel, desk, desk.approver)
+
+    assert reason_of(refused.value) == "last-approver"
+
+
+async def test_of_two_approvers_who_are_closed_at_once_one_stays(
+    kernel: Kernel, desk: Desk, make_kernel: KernelMaker
+) -> None:
+    await set_limit(kernel, desk, LIMIT)
+    other = await make_kernel()
+
+    tries = await asyncio.gather(
+        close(kernel, desk, desk.approver), close(other, desk, desk.second), return_exceptions=True
+    )
+
+    (refused,) = [one for one in tries if isinstance(one, BaseException)]
+    assert reason_of(refused) == "last-approver"
+    assert await kept(kernel, desk) == 1
+
+
+async def test_a_limit_and_the_closing_of_the_last_approver_at_once_never_both_happen(
+    kernel: Kernel, desk: Desk, make_kernel: KernelMaker
+) -> None:
+    await close(kernel, desk, desk.second)
+    other = await make_kernel()
+
+    tries = await asyncio.gather(
+        set_limit(kernel, desk, LIMIT), close(other, desk, desk.approver), return_exceptions=True
+    )
+
+    (refused,) = [one for one in tries if isinstance(one, BaseException)]
+    found = await approvals.control_of(kernel, desk.handler, at=kernel.clock.now())
+    assert reason_of(refused) == ("last-approver" if found.approval_from_fen else Refusal.NO_APPROVER)
+    assert bool(found.approvers) is (found.approval_from_fen is not None)
 
 
 async def test_above_the_limits_of_direct_orders_nothing_is_set(kernel: Kernel, desk: Desk) -> None:
