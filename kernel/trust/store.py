@@ -3,7 +3,8 @@ Whom this site trusts: its own trial authority, and the outside ones that an ope
 
 ``trust_dir`` holds ``*.pem`` (roots and what lies below them, one or several a file) and ``*.crl`` (revocation lists
 in DER or PEM, which somebody else keeps fresh; what they leave open is asked by :mod:`kernel.revocation`). It is looked
-at again when a file in it has changed, at most every ``LOOK_AGAIN_S``. The own authority lives in ``ca`` below the data
+at again when a file in it has changed, at most every ``LOOK_AGAIN_S``. While one of them cannot be read nobody is
+trusted: which certificates it would have revoked nobody knows. The own authority lives in ``ca`` below the data
 directory; its keys are encrypted under a :mod:`passphrase <kernel.trust.passphrase>`.
 """
 
@@ -54,6 +55,7 @@ class TrustStore:
         self._authority: Authority | None = None
         self._outside = _Outside((), (), (), frozenset())
         self._seen: tuple[tuple[str, int], ...] | None = None
+        self._unread = ""  # which files cannot be used, and why
         self._looked_s = float("-inf")
         self._opening: Final = asyncio.Lock()
 
@@ -139,30 +141,42 @@ class TrustStore:
             self.folder.write_root_list(self.folder.open(self._passphrase.read(), "root"), at=at)
 
     def _look(self) -> None:
+        """Raise ``FolderError`` while a file cannot be used: each time, not only when it was looked at."""
         now_s = self._clock.monotonic_s()
-        if self._trust_dir is None or now_s - self._looked_s < LOOK_AGAIN_S:
-            return
-        self._looked_s = now_s
-        files = sorted((*self._trust_dir.glob("*.pem"), *self._trust_dir.glob("*.crl")))
+        if self._trust_dir is not None and now_s - self._looked_s >= LOOK_AGAIN_S:
+            self._looked_s = now_s
+            self._read_anew(self._trust_dir)
+        if self._unread:
+            raise FolderError(self._unread)
+
+    def _read_anew(self, folder: Path) -> None:
+        files = sorted((*folder.glob("*.pem"), *folder.glob("*.crl")))
         seen = tuple((str(file), file.stat().st_mtime_ns) for file in files)
-        if seen != self._seen:
-            self._outside = _read(files)
-            self._seen = seen
+        if seen == self._seen:
+            return
+        try:
+            self._outside, self._seen, self._unread = _read(files), seen, ""
+        except FolderError as error:
+            self._seen, self._unread = None, str(error)  # looked at again even if only the permissions change
 
 
 def _read(files: list[Path]) -> _Outside:
+    """Read every file; raises ``FolderError`` that names each one that cannot be used."""
     certificates: list[Certificate] = []
     lists: list[bytes] = []
     parsed: list[RevocationList] = []
+    unfit: list[str] = []
     for file in files:
-        data = file.read_bytes()
         try:
+            data = file.read_bytes()
             if file.suffix == ".pem":
                 certificates += read_certificates(data, count_max=CERTIFICATES_MAX)
             else:
                 lists.append(pem.unarmor(data)[2] if pem.detect(data) else data)
                 parsed.append(RevocationList(lists[-1]))
-        except (CryptoError, ValueError) as error:
-            raise FolderError(f"{file} cannot be used: {error}") from error
+        except (CryptoError, ValueError, OSError) as error:
+            unfit.append(f"{file} cannot be used: {error}")
+    if unfit:
+        raise FolderError("; ".join(unfit))
     urls = {url for one in certificates for url in (*one.crl_urls, *one.ocsp_urls)}
     return _Outside(tuple(certificates), tuple(lists), tuple(parsed), hosts_of(urls))

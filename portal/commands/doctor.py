@@ -32,6 +32,10 @@ from portal.server import run as run_loop
 from portal.tls import speaks_tls
 
 _FREE_BYTES_MIN = 1 << 30
+_BLOCKED = (
+    "until this is mended nobody logs in or signs by certificate (503): fetch the file anew from its authority, or "
+    "move it out of the directory; a list that is missing is asked for where certificates name an address"
+)
 Check = tuple[bool, str, str]
 
 
@@ -99,7 +103,7 @@ def _trust(settings: Settings) -> Check:
         roots = store.trust().roots
         ends = [valid_until(one) for one in store.lists()]
     except (FolderError, CryptoError, OSError) as error:
-        return False, "certificates", str(error)
+        return False, "certificates", f"{error}\n  {_BLOCKED}"
     old = sum(end <= clock.now() for end in ends)
     outside = ", ".join(sorted(one.subject.common_name for one in store.outside()))
     detail = f"{len(roots)} roots, {len(ends)} revocation lists, {old} of them out of date"

@@ -242,6 +242,13 @@ def test_doctor_looks_at_whom_certificates_are_believed_from(
         for number, one in enumerate(pki.lists):
             (trust / f"{number}.crl").write_bytes(one)
         assert said in site.says("doctor", "--port", "0", "--data", str(tmp_path))[1]
+    (trust / "one.pem").write_bytes(fresh.root.certificate.pem())
+    (trust / "0.crl").write_bytes(fresh.lists[0][:-9])
+    status, said = site.says("doctor", "--port", "0", "--data", str(tmp_path))
+    assert status == 1
+    assert f"✗ certificates: {trust / '0.crl'} cannot be used: " in said
+    assert "nobody logs in or signs by certificate (503): fetch the file anew" in said
+    (trust / "0.crl").unlink()
     (trust / "one.pem").write_bytes(b"nothing")
     assert "✗ certificates:" in site.says("doctor", "--port", "0", "--data", str(tmp_path))[1]
 

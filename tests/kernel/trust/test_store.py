@@ -125,6 +125,29 @@ def test_a_file_that_cannot_be_used_is_not_passed_over(tmp_path: Path) -> None:
         a_store(tmp_path, trust_dir=folder).trust()
 
 
+@pytest.mark.parametrize("damage", ["cut", "empty", "directory"])
+def test_while_a_list_cannot_be_read_nobody_is_trusted(tmp_path: Path, damage: str) -> None:
+    folder, pki, clock = tmp_path / "trust", a_pki(), ManualClock(NOON)
+    folder.mkdir()
+    (folder / "one.pem").write_bytes(pki.root.certificate.pem() + pki.issuing.certificate.pem())
+    store = a_store(tmp_path / "data", clock, trust_dir=folder)
+    assert store.trust() == pki.trust
+    for name in ("first.crl", "second.crl"):
+        if damage == "directory":
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(pki.lists[0][:-9] if damage == "cut" else b"")
+    clock.advance(timedelta(seconds=LOOK_AGAIN_S))
+
+    for ask in (store.trust, store.lists, store.parsed_lists, store.outside, store.hosts, store.trust):
+        with pytest.raises(FolderError, match=r"first\.crl cannot be used: .*second\.crl cannot be used"):
+            ask()
+    for name in ("first.crl", "second.crl"):
+        (folder / name).rename(tmp_path / name)
+    clock.advance(timedelta(seconds=LOOK_AGAIN_S))
+    assert store.trust() == pki.trust
+
+
 def test_a_deny_list_is_a_setting(tmp_path: Path) -> None:
     store = a_store(tmp_path, denied_algorithms="rsa-pss-sha256@2031-01-01")
     assert [one.algorithm for one in store.denials.entries] == ["rsa-pss-sha256"]
