@@ -54,6 +54,7 @@ from market.signings.service import SIGNING, SIGNING_FILES
 from market.standing import api as standing
 from market.standing import worker as standing_worker
 from portal.pages import Pages
+from portal.schemas import SCHEMA_NAMES
 from portal.system import system_routes
 from portal.worker import Job
 from registries.certificates import api as certificates
@@ -242,4 +243,4 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 def api_document() -> dict[str, Any]:
     """Describe the whole API as OpenAPI 3.1."""
-    return openapi.document(API, title=TITLE, version=VERSION, frames=FRAMES)
+    return openapi.document(API, title=TITLE, version=VERSION, frames=FRAMES, names=SCHEMA_NAMES)

@@ -35,7 +35,7 @@ class RegionsIn(msgspec.Struct, forbid_unknown_fields=True):
     regions: Annotated[tuple[Annotated[str, Meta(pattern="^[0-9]{6}$")], ...], Meta(min_length=1, max_length=200)]
 
 
-class ReasonIn(msgspec.Struct, forbid_unknown_fields=True):
+class UnshelveIn(msgspec.Struct, forbid_unknown_fields=True):
     """Why."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -120,7 +120,7 @@ async def shelve_offer(ctx: Context, offer_id: UUID) -> OfferState:
     summary="Take an own offer off the shelf",
     problems=(NotFound, Refused),
 )
-async def unshelve_offer(ctx: Context, offer_id: UUID, body: ReasonIn) -> OfferState:
+async def unshelve_offer(ctx: Context, offer_id: UUID, body: UnshelveIn) -> OfferState:
     return await service.unshelve(ctx.kernel, ctx.by, offer_id, body.reason)
 
 

@@ -1,6 +1,8 @@
 """OpenAPI 3.1 from the routes' signatures."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +22,8 @@ _WAIT: Final = {
     "RateLimit": {"description": "What is left of it", "schema": {"type": "string"}},
 }
 """Headers of a refusal for coming too often; those of the draft only where a minute's budget is spent."""
-_REF: Final = "#/components/schemas/{name}"
+_HERE: Final = "#/components/schemas/"
+_REF: Final = _HERE + "{name}"
 
 
 class ProblemDocument(msgspec.Struct):
@@ -35,8 +38,21 @@ class ProblemDocument(msgspec.Struct):
     field: str | None = None
 
 
-def document(routes: Iterable[BaseRoute], *, title: str, version: str, frames: Sequence[Any] = ()) -> dict[str, Any]:
-    """Describe all typed routes; ``frames`` are WebSocket messages that clients also want types for."""
+def document(
+    routes: Iterable[BaseRoute],
+    *,
+    title: str,
+    version: str,
+    frames: Sequence[Any] = (),
+    names: Mapping[type, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """
+    Describe all typed routes; ``frames`` are WebSocket messages that clients also want types for.
+
+    A type is called in the document what its class is called; ``names`` says otherwise for classes of one name in
+    several areas. Two of one name are a mistake of ours that stops every start: clients would get types under names
+    that change with whatever is added elsewhere.
+    """
     operations = [route.operation for route in routes if isinstance(route, TypedRoute)]
     types: list[Any] = [ProblemDocument, *frames]
     for operation in operations:
@@ -44,6 +60,11 @@ def document(routes: Iterable[BaseRoute], *, title: str, version: str, frames: S
         types += [] if operation.returns in _FILES else [operation.returns]
         types += [parameter.type for parameter in operation.parameters]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    called = _called(components, names)
+    schemas, components = (
+        _renamed(schemas, called),
+        {called[name]: _renamed(it, called) for name, it in components.items()},
+    )
     schema_of = {id(type_): schema for type_, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -60,6 +81,31 @@ def document(routes: Iterable[BaseRoute], *, title: str, version: str, frames: S
             },
         },
     }
+
+
+def _called(components: Iterable[str], names: Mapping[type, str]) -> dict[str, str]:
+    """Map msgspec's names, which are those of classes and where two are the same those of modules too, to ours."""
+    given = {f"{one.__module__}.{one.__qualname__}": name for one, name in names.items()}
+    called = {name: given.pop(name, name) for name in components}
+    same = sorted(name for name in called.values() if "." in name)
+    assert not same, f"several types of one name, to be renamed, or named in `names`: {', '.join(same)}"
+    assert not given, f"named, and the only ones of their name, or in no route: {', '.join(sorted(given))}"
+    twice = sorted(name for name, count in Counter(called.values()).items() if count > 1)
+    assert not twice, f"one name for several types: {', '.join(twice)}"
+    return called
+
+
+def _renamed(schema: Any, called: Mapping[str, str]) -> Any:
+    """Write a schema, or a part of one, with the names that types are called by."""
+    match schema:
+        case str() if schema.startswith(_HERE):
+            return _HERE + called[schema.removeprefix(_HERE)]
+        case dict():
+            return {key: _renamed(value, called) for key, value in schema.items()}
+        case list() | tuple():
+            return [_renamed(one, called) for one in schema]
+        case _:
+            return schema
 
 
 def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:

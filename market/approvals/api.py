@@ -16,7 +16,7 @@ from kernel.web.routes import op
 from market.approvals import service
 from market.approvals.lifecycle import Difference, Stage
 from market.approvals.rules import REASON_LENGTH_MAX, REASON_LENGTH_MIN
-from market.approvals.service import Box, Ended, Moment, RequestRow, Wanted
+from market.approvals.service import Ended, RequestBox, RequestMoment, RequestRow, Wanted
 from market.orders.lifecycle import Terms
 from market.orders.service import PreviewProblem
 from registries.controls.rules import NOTE_LENGTH_MAX
@@ -91,7 +91,7 @@ class RequestOut(msgspec.Struct, frozen=True):
     own: bool
     may_decide: bool
     may_withdraw: bool
-    timeline: tuple[Moment, ...]
+    timeline: tuple[RequestMoment, ...]
 
 
 class ToDecide(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ class ToDecide(msgspec.Struct, frozen=True):
 )
 async def list_approvals(
     ctx: Context,
-    box: Box = Box.ALL,
+    box: RequestBox = RequestBox.ALL,
     stage: Stage | None = None,
     q: Text = "",
     cursor: Cursor | None = None,

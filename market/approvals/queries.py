@@ -34,7 +34,7 @@ APPROVAL: Final[StreamKind[Request, Event]] = StreamKind("approval", Event, evol
 _a: Final = approvals.c
 
 
-class Box(StrEnum):
+class RequestBox(StrEnum):
     """Which requests a list shows."""
 
     ALL = "all"  # 全部
@@ -63,12 +63,12 @@ class RequestRow(msgspec.Struct, frozen=True):
 class Wanted(NamedTuple):
     """What a list of requests is narrowed to; ``text`` is a part of number, supplier or handler."""
 
-    box: Box = Box.ALL
+    box: RequestBox = RequestBox.ALL
     stage: Stage | None = None
     text: str = ""
 
 
-class Moment(msgspec.Struct, frozen=True):
+class RequestMoment(msgspec.Struct, frozen=True):
     """One entry of a request's timeline, from the journal: what was done, when and by whom."""
 
     version: int
@@ -91,15 +91,15 @@ def _decidable(actor: Actor) -> sa.ColumnElement[bool]:
     return sa.and_(visible_to(actor), _a.stage == Stage.PENDING, _a.handler_id != actor.user_id)
 
 
-def _in_box(actor: Actor, box: Box) -> sa.ColumnElement[bool]:
+def _in_box(actor: Actor, box: RequestBox) -> sa.ColumnElement[bool]:
     match box:
-        case Box.ALL:
+        case RequestBox.ALL:
             return sa.true()
-        case Box.WAITING:
+        case RequestBox.WAITING:
             return _a.stage == Stage.PENDING
-        case Box.TO_DECIDE:
+        case RequestBox.TO_DECIDE:
             return _decidable(actor)
-        case Box.MINE:
+        case RequestBox.MINE:
             return _a.handler_id == actor.user_id
 
 
@@ -164,12 +164,12 @@ async def approval_of(tx: AsyncConnection, actor: Actor, order_id: UUID) -> Appr
     return None if row is None else msgspec.convert(row, ApprovedBy, from_attributes=True)
 
 
-async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[Moment, ...]:
+async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[RequestMoment, ...]:
     """Tell a request's journal; a name is that of today."""
     ids = [UUID(entry.actor.removeprefix("user/")) for entry in entries]
     found = await tx.execute(sa.select(users.c.id, users.c.name).where(users.c.id.in_(set(ids))))
     names: dict[UUID, str] = {row.id: row.name for row in found}
     return tuple(
-        Moment(entry.version, entry.at, entry.kind.removeprefix("approval."), names.get(user_id, ""))
+        RequestMoment(entry.version, entry.at, entry.kind.removeprefix("approval."), names.get(user_id, ""))
         for entry, user_id in zip(entries, ids, strict=True)
     )

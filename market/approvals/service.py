@@ -22,7 +22,7 @@ from kernel.problems import NotFound, Problem, Refused
 from kernel.runtime import Kernel
 from market.approvals import queries
 from market.approvals.lifecycle import Difference, Event, Request, Stage, evolve
-from market.approvals.queries import APPROVAL, Box, Moment, RequestRow, Wanted
+from market.approvals.queries import APPROVAL, RequestBox, RequestMoment, RequestRow, Wanted
 from market.approvals.rules import (
     Refusal,
     approved_of,
@@ -47,7 +47,7 @@ from registries.controls.rules import approval_from
 from registries.controls.service import CONTROL, ControlSet, ControlView
 from registries.organisations.rules import today
 
-__all__ = ["APPROVAL", "Box", "Moment", "RequestRow", "Wanted"]
+__all__ = ["APPROVAL", "RequestBox", "RequestMoment", "RequestRow", "Wanted"]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class RequestDetail(NamedTuple):
     seen: str
     may_decide: bool
     may_withdraw: bool
-    timeline: tuple[Moment, ...]
+    timeline: tuple[RequestMoment, ...]
 
 
 def _absent() -> NotFound:

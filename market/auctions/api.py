@@ -13,7 +13,7 @@ from kernel.web.routes import op
 from market.auctions import service
 from market.auctions.lifecycle import KEY_LEN_MAX, AuctionStage, AuctionTerms, Price, Reason
 from market.auctions.rules import Accepted
-from market.auctions.service import AuctionDetail, AuctionDone, AuctionRow, RecordLine, Scope
+from market.auctions.service import AuctionDetail, AuctionDone, AuctionRow, AuctionScope, RecordLine
 
 _HOST = (Forbidden, NotFound, Refused, Conflict)
 Cursor = Annotated[str, msgspec.Meta(max_length=400)]
@@ -53,7 +53,7 @@ class OfferIn(msgspec.Struct, forbid_unknown_fields=True):
 )
 async def list_auctions(
     ctx: Context,
-    scope: Scope = Scope.ALL,
+    scope: AuctionScope = AuctionScope.ALL,
     stage: AuctionStage | None = None,
     q: Text = "",
     cursor: Cursor | None = None,

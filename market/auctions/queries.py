@@ -174,7 +174,7 @@ _a: Final = auctions.c
 _s: Final = auction_standings.c
 
 
-class Scope(StrEnum):
+class AuctionScope(StrEnum):
     """Which auctions a list shows."""
 
     ALL = "all"
@@ -326,7 +326,7 @@ async def find(
     tx: AsyncConnection,
     actor: Actor,
     *,
-    scope: Scope,
+    scope: AuctionScope,
     stage: AuctionStage | None,
     text: str,
     cursor: str | None,
@@ -360,17 +360,17 @@ async def find(
     return page_of(rows, limit, _listed, lambda row: (row.auction_id,))
 
 
-def _within(scope: Scope, actor: Actor, own: Any, may_bid: Any) -> Iterable[sa.ColumnElement[bool]]:
+def _within(scope: AuctionScope, actor: Actor, own: Any, may_bid: Any) -> Iterable[sa.ColumnElement[bool]]:
     match scope:
-        case Scope.ALL:
+        case AuctionScope.ALL:
             return ()
-        case Scope.OPEN:
+        case AuctionScope.OPEN:
             return (_a.stage.in_(OPEN),)
-        case Scope.MINE:
+        case AuctionScope.MINE:
             return (own | _a.bidder_ids.contains([actor.organisation_id]),)
-        case Scope.INVITED:
+        case AuctionScope.INVITED:
             return (may_bid, _a.published_at.is_not(None))
-        case Scope.ENDED:
+        case AuctionScope.ENDED:
             return (_a.stage.in_(ENDED),)
 
 

@@ -38,9 +38,9 @@ from market.auctions.queries import (
     AUCTION,
     AuctionDetail,
     AuctionRow,
+    AuctionScope,
     Invited,
     RecordLine,
-    Scope,
     You,
     record_line,
     you_of,
@@ -75,9 +75,9 @@ __all__ = [
     "AuctionDetail",
     "AuctionDone",
     "AuctionRow",
+    "AuctionScope",
     "Bidder",
     "RecordLine",
-    "Scope",
     "You",
     "you_of",
 ]
@@ -390,7 +390,14 @@ def _frozen(terms: AuctionTerms, states: States, purchaser_id: UUID) -> AuctionT
 
 
 async def list_auctions(
-    kernel: Kernel, actor: Actor, *, scope: Scope, stage: AuctionStage | None, text: str, cursor: str | None, limit: int
+    kernel: Kernel,
+    actor: Actor,
+    *,
+    scope: AuctionScope,
+    stage: AuctionStage | None,
+    text: str,
+    cursor: str | None,
+    limit: int,
 ) -> Page[AuctionRow]:
     """List the auctions that a caller may see. Raises ``Invalid`` on a bad cursor."""
     async with kernel.db.read() as tx:

@@ -76,7 +76,7 @@ class StepIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A step that needs nothing said."""
 
 
-class ReasonIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OrderReasonIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A step that needs a reason."""
 
     reason: Reason
@@ -196,7 +196,7 @@ async def accept_order(ctx: Context, order_id: UUID, body: StepIn) -> Stepped:  
 
 
 @op("POST", "/api/orders/{order_id}/refuse", action=Action.ORDER_FULFIL, summary="Refuse an order / 拒单", **_STEP)
-async def refuse_order(ctx: Context, order_id: UUID, body: ReasonIn) -> Stepped:
+async def refuse_order(ctx: Context, order_id: UUID, body: OrderReasonIn) -> Stepped:
     return await _step(ctx, order_id, Step.REFUSE, Details(reason=body.reason))
 
 
@@ -216,7 +216,7 @@ async def close_order(ctx: Context, order_id: UUID, body: StepIn) -> Stepped:  #
 
 
 @op("POST", "/api/orders/{order_id}/cancel", action=Action.ORDER_CANCEL, summary="Cancel an order / 取消", **_STEP)
-async def cancel_order(ctx: Context, order_id: UUID, body: ReasonIn) -> Stepped:
+async def cancel_order(ctx: Context, order_id: UUID, body: OrderReasonIn) -> Stepped:
     return await _step(ctx, order_id, Step.CANCEL, Details(reason=body.reason))
 
 

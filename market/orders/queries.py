@@ -246,7 +246,7 @@ async def seen(tx: AsyncConnection, actor: Actor, order_id: UUID) -> bool:
     return (await tx.scalar(sa.select(o.id).where(o.id == order_id, visible_to(actor)))) is not None
 
 
-class Moment(msgspec.Struct, frozen=True):
+class OrderMoment(msgspec.Struct, frozen=True):
     """One entry of an order's timeline, from the journal."""
 
     version: int
@@ -294,7 +294,7 @@ class OrderDetail(msgspec.Struct, frozen=True, gc=False):
     tracking: str
     terms: Terms
     steps: tuple[Step, ...]
-    timeline: tuple[Moment, ...]
+    timeline: tuple[OrderMoment, ...]
     pictures: tuple[str | None, ...]
     """For each line the digest of the picture that the product showed first when it was ordered."""
     receipt_version: int | None
@@ -303,7 +303,7 @@ class OrderDetail(msgspec.Struct, frozen=True, gc=False):
     """For whoever may read the request; ``None`` for everybody else, and where none was needed."""
 
 
-async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[Moment, ...]:
+async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[OrderMoment, ...]:
     """Tell an order's journal: who did what when. A name is that of today; a worker's is its name in the journal."""
     ids = {entry.actor: UUID(entry.actor[5:]) for entry in entries if entry.actor.startswith("user/")}
     query = (
@@ -319,11 +319,11 @@ async def timeline(tx: AsyncConnection, entries: Sequence[Entry]) -> tuple[Momen
     )
 
 
-def _moment(entry: Entry, name: str, organisation: str = "") -> Moment:
+def _moment(entry: Entry, name: str, organisation: str = "") -> OrderMoment:
     event = _decode(entry.body)
     fields = msgspec.structs.asdict(event).items()
     said = {field: str(value) for field, value in fields if field != "terms" and value}
-    return Moment(entry.version, entry.at, entry.kind.removeprefix("order."), name, organisation, said)
+    return OrderMoment(entry.version, entry.at, entry.kind.removeprefix("order."), name, organisation, said)
 
 
 class _Loaded:

@@ -21,7 +21,7 @@ from kernel.web.routes import Download, op
 from market.signings import service
 from market.signings.lifecycle import Signer, Signing, Stage, Turns, waiting_of
 from market.signings.rules import REASON_LENGTH_MAX, REASON_LENGTH_MIN, SIGNERS_MAX, is_due, turn_fault
-from market.signings.service import Box, Candidate, SigningDone, SigningRow, Wanted
+from market.signings.service import Candidate, SigningBox, SigningDone, SigningRow, Wanted
 
 _PDF: Final = "application/pdf"
 
@@ -72,7 +72,7 @@ class SignatureIn(msgspec.Struct, forbid_unknown_fields=True):
     signature: Annotated[bytes, Meta(min_length=1, max_length=SIGNATURE_BYTES_MAX)]
 
 
-class ReasonIn(msgspec.Struct, forbid_unknown_fields=True):
+class SigningReasonIn(msgspec.Struct, forbid_unknown_fields=True):
     """Why."""
 
     reason: Annotated[str, Meta(min_length=REASON_LENGTH_MIN, max_length=REASON_LENGTH_MAX)]
@@ -182,7 +182,7 @@ async def ask_for_signatures(ctx: Context, auction_id: UUID, body: AskIn) -> Sig
 @op("GET", "/api/signings", action=Action.SIGNING_READ, tag="signings", summary="Documents to sign / 待签署文件")
 async def signings(
     ctx: Context,
-    box: Box = Box.ALL,
+    box: SigningBox = SigningBox.ALL,
     stage: Stage | None = None,
     auction_id: UUID | None = None,
     cursor: str | None = None,
@@ -263,7 +263,7 @@ async def sign_document(ctx: Context, signing_id: UUID, body: SignatureIn) -> Si
     summary="Decline to sign / 拒签",
     problems=(Refused,),
 )
-async def decline_to_sign(ctx: Context, signing_id: UUID, body: ReasonIn) -> SigningDone:
+async def decline_to_sign(ctx: Context, signing_id: UUID, body: SigningReasonIn) -> SigningDone:
     return await service.decline(ctx.kernel, ctx.by, signing_id, body.reason)
 
 
@@ -275,7 +275,7 @@ async def decline_to_sign(ctx: Context, signing_id: UUID, body: ReasonIn) -> Sig
     summary="Withdraw what one has asked for / 撤回签署",
     problems=(Refused,),
 )
-async def withdraw_signing(ctx: Context, signing_id: UUID, body: ReasonIn) -> SigningDone:
+async def withdraw_signing(ctx: Context, signing_id: UUID, body: SigningReasonIn) -> SigningDone:
     return await service.withdraw(ctx.kernel, ctx.by, signing_id, body.reason)
 
 

@@ -54,7 +54,7 @@ _DUE: Final = """
 _ROUNDS: Final = "select count(*) from signings where auction_id = $1"
 
 
-class Box(StrEnum):
+class SigningBox(StrEnum):
     """Which signings a list shows."""
 
     ALL = "all"  # 全部
@@ -92,7 +92,7 @@ class Candidate(msgspec.Struct, frozen=True):
 class Wanted(NamedTuple):
     """What a list of signings is narrowed to."""
 
-    box: Box = Box.ALL
+    box: SigningBox = SigningBox.ALL
     stage: Stage | None = None
     auction_id: UUID | None = None
 
@@ -121,7 +121,7 @@ async def page(
         sa.func.jsonb_array_length(_s.marks).label("signed"),
         yours.label("asked_of_you"),
     ).where(visible_to(actor))
-    if wanted.box is Box.ASKED:
+    if wanted.box is SigningBox.ASKED:
         statement = statement.where(yours)
     if wanted.stage is not None:
         statement = statement.where(_s.stage == wanted.stage)

@@ -32,7 +32,7 @@ from market.auctions.service import AUCTION
 from market.records import service as records
 from market.signings import queries
 from market.signings.lifecycle import Asked, Completed, Event, Signed, Signing, Stage, Turns, evolve
-from market.signings.queries import SIGNING, SIGNING_FILES, Box, Candidate, SigningRow, Wanted
+from market.signings.queries import SIGNING, SIGNING_FILES, Candidate, SigningBox, SigningRow, Wanted
 from market.signings.rules import (
     TEXTS,
     Parties,
@@ -59,7 +59,7 @@ from registries.certificates.service import CERTIFICATE
 from registries.challenges.service import FAULT_TEXTS
 from registries.users.service import USER
 
-__all__ = ["SIGNING", "SIGNING_FILES", "Box", "Candidate", "Preparation", "SigningRow", "Wanted"]
+__all__ = ["SIGNING", "SIGNING_FILES", "Candidate", "Preparation", "SigningBox", "SigningRow", "Wanted"]
 
 DUE_MAX: Final = 20
 PREPARATIONS_MAX: Final = 30

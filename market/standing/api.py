@@ -30,7 +30,7 @@ class SuspensionIn(msgspec.Struct, forbid_unknown_fields=True):
     until: date | None = None
 
 
-class ReasonIn(msgspec.Struct, forbid_unknown_fields=True):
+class StandingReasonIn(msgspec.Struct, forbid_unknown_fields=True):
     """Why."""
 
     reason: Reason
@@ -60,7 +60,7 @@ async def suspend(ctx: Context, organisation_id: UUID, body: SuspensionIn) -> St
     summary="Cancel a suspension that is planned and has not begun",
     problems=(Refused,),
 )
-async def cancel(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
+async def cancel(ctx: Context, organisation_id: UUID, body: StandingReasonIn) -> Standing:
     return await service.cancel(ctx.kernel, ctx.by, organisation_id, reason=body.reason)
 
 
@@ -72,7 +72,7 @@ async def cancel(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standin
     summary="Lift a suspension",
     problems=(Refused,),
 )
-async def reinstate(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
+async def reinstate(ctx: Context, organisation_id: UUID, body: StandingReasonIn) -> Standing:
     return await service.reinstate(ctx.kernel, ctx.by, organisation_id, reason=body.reason)
 
 
@@ -84,7 +84,7 @@ async def reinstate(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Stan
     summary="Strike off an organisation that is leaving or suspended",
     problems=(Refused,),
 )
-async def deregister(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Standing:
+async def deregister(ctx: Context, organisation_id: UUID, body: StandingReasonIn) -> Standing:
     return await service.deregister(ctx.kernel, ctx.by, organisation_id, reason=body.reason)
 
 
@@ -96,7 +96,7 @@ async def deregister(ctx: Context, organisation_id: UUID, body: ReasonIn) -> Sta
     summary="Ask that the own organisation be struck off; nothing new from then on",
     problems=(Refused, NotFound),
 )
-async def leave(ctx: Context, body: ReasonIn) -> Standing:
+async def leave(ctx: Context, body: StandingReasonIn) -> Standing:
     return await service.leave(ctx.kernel, ctx.by, reason=body.reason)
 
 

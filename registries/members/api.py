@@ -54,7 +54,7 @@ class ResetIn(msgspec.Struct, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(min_length=2, max_length=500, pattern=r"\S")]
 
 
-class PasswordIn(msgspec.Struct, forbid_unknown_fields=True):
+class NewPasswordIn(msgspec.Struct, forbid_unknown_fields=True):
     """A new password for a colleague."""
 
     password: Password
@@ -130,7 +130,7 @@ async def set_status(ctx: Context, user_id: UUID, body: StatusIn) -> MemberDone:
     summary="Give a colleague a new password",
     problems=(Refused,),
 )
-async def set_password(ctx: Context, user_id: UUID, body: PasswordIn) -> MemberDone:
+async def set_password(ctx: Context, user_id: UUID, body: NewPasswordIn) -> MemberDone:
     return MemberDone(await service.set_password(ctx.kernel, ctx.by_telling("password"), user_id, body.password))
 
 

@@ -33,7 +33,7 @@ class CurrentOut(msgspec.Struct, frozen=True, omit_defaults=True):
     session: StateOut | None = None
 
 
-class PasswordIn(msgspec.Struct, forbid_unknown_fields=True):
+class PasswordProofIn(msgspec.Struct, forbid_unknown_fields=True):
     """The password of whoever is logged in, once more."""
 
     password: Password
@@ -137,7 +137,7 @@ async def close_session(ctx: Context) -> CurrentOut:
     problems=(Refused, TooMany),
     keyless=True,
 )
-async def prove_password(ctx: Context, body: PasswordIn) -> SessionOut:
+async def prove_password(ctx: Context, body: PasswordProofIn) -> SessionOut:
     opened = await service.prove_password(ctx.kernel, *own(ctx), body.password)
     return entered(ctx, *opened)
 

@@ -20,7 +20,7 @@ from market.approvals import service as approvals
 from market.approvals.lifecycle import Stage, What
 from market.approvals.queries import APPROVAL
 from market.approvals.rules import Refusal
-from market.approvals.service import Box, Ended, Wanted
+from market.approvals.service import Ended, RequestBox, Wanted
 from market.orders import service as orders
 from market.orders.lifecycle import ApprovedBy
 from market.orders.queries import Filter
@@ -60,7 +60,7 @@ async def refusal(act: Awaitable[object]) -> str:
     return str(refused.value.members["reason"])
 
 
-async def boxed(kernel: Kernel, desk: Desk, box: Box) -> dict[str, int]:
+async def boxed(kernel: Kernel, desk: Desk, box: RequestBox) -> dict[str, int]:
     """How many requests each of the desk's people sees in a box."""
     people = {"handler": desk.handler, "approver": desk.approver}
     pages = {
@@ -94,7 +94,7 @@ async def test_a_cart_that_is_at_fault_becomes_neither_orders_nor_requests(kerne
     large = Line(desk.trade.offer_id, 101, PRICE_FEN)
 
     assert await refusal(place(kernel, desk.trade, large, desk.trade.rival_line)) == OrderRefusal.QUOTA_SHORT
-    assert await boxed(kernel, desk, Box.ALL) == {"handler": 0, "approver": 0}
+    assert await boxed(kernel, desk, RequestBox.ALL) == {"handler": 0, "approver": 0}
     assert await reserved(kernel, desk) == (0, 0)
 
 
@@ -251,7 +251,7 @@ async def test_a_retried_cart_asks_once(kernel: Kernel, desk: Desk) -> None:
     first = await place(kernel, desk.trade, key="k1")
 
     assert await place(kernel, desk.trade, key="k1") == first
-    assert await boxed(kernel, desk, Box.ALL) == {"handler": 1, "approver": 1}
+    assert await boxed(kernel, desk, RequestBox.ALL) == {"handler": 1, "approver": 1}
 
 
 async def test_a_returned_request_says_why_and_places_nothing(kernel: Kernel, desk: Desk) -> None:
@@ -364,10 +364,10 @@ async def test_who_sees_which_box(kernel: Kernel, desk: Desk) -> None:
     await ask(kernel, desk)
     await approvals.withdraw(kernel, by(kernel, desk.handler), first)
 
-    assert await boxed(kernel, desk, Box.ALL) == {"handler": 2, "approver": 2}
-    assert await boxed(kernel, desk, Box.WAITING) == {"handler": 1, "approver": 1}
-    assert await boxed(kernel, desk, Box.MINE) == {"handler": 2, "approver": 0}
-    assert await boxed(kernel, desk, Box.TO_DECIDE) == {"handler": 0, "approver": 1}
+    assert await boxed(kernel, desk, RequestBox.ALL) == {"handler": 2, "approver": 2}
+    assert await boxed(kernel, desk, RequestBox.WAITING) == {"handler": 1, "approver": 1}
+    assert await boxed(kernel, desk, RequestBox.MINE) == {"handler": 2, "approver": 0}
+    assert await boxed(kernel, desk, RequestBox.TO_DECIDE) == {"handler": 0, "approver": 1}
     assert await approvals.count_to_decide(kernel, desk.approver) == 1
     assert await approvals.count_to_decide(kernel, desk.handler) == 0
     assert await approvals.count_to_decide(kernel, desk.trade.stranger) == 0

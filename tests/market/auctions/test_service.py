@@ -16,7 +16,7 @@ from kernel.runtime import Kernel
 from market.auctions import service
 from market.auctions.lifecycle import Admission, AuctionStage, Item, MinimumStep, StepFrom, Visibility
 from market.auctions.rules import HostRefusal, Refusal, TermsFault
-from market.auctions.service import AUCTION, Scope
+from market.auctions.service import AUCTION, AuctionScope
 from market.auctions.worker import run_due
 from registries.organisations.service import suspend_organisation
 from tests.builders.market_auctions import MINUTE, SECOND, World, a_world, differences
@@ -28,7 +28,7 @@ async def world(kernel: Kernel) -> World:
     return await a_world(kernel)
 
 
-async def ids(world: World, actor: Actor, scope: Scope, **filters: Any) -> list[UUID]:
+async def ids(world: World, actor: Actor, scope: AuctionScope, **filters: Any) -> list[UUID]:
     page = await service.list_auctions(
         world.kernel, actor, **{"scope": scope, "stage": None, "text": "", "cursor": None, "limit": 50, **filters}
     )
@@ -63,8 +63,8 @@ async def test_a_draft_of_another_purchaser_is_not_found(world: World, kernel: K
     auction_id = await world.draft()
     other = world.suppliers[0]
 
-    assert await ids(world, world.purchaser, Scope.MINE) == [auction_id]
-    assert await ids(world, other, Scope.ALL) == []
+    assert await ids(world, world.purchaser, AuctionScope.MINE) == [auction_id]
+    assert await ids(world, other, AuctionScope.ALL) == []
     with pytest.raises(NotFound):
         await service.detail(kernel, other, auction_id)
     with pytest.raises(NotFound):
@@ -76,10 +76,10 @@ async def test_a_draft_of_another_purchaser_is_not_found(world: World, kernel: K
 async def test_what_was_published_is_everybodys_to_see_and_the_purchasers_to_change(world: World) -> None:
     auction_id = await world.published()
 
-    assert await ids(world, PUBLIC_ACTOR, Scope.OPEN) == [auction_id]
-    assert await ids(world, world.suppliers[0], Scope.INVITED) == [auction_id]
-    assert await ids(world, PUBLIC_ACTOR, Scope.INVITED) == []
-    assert await ids(world, PUBLIC_ACTOR, Scope.ENDED) == []
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.OPEN) == [auction_id]
+    assert await ids(world, world.suppliers[0], AuctionScope.INVITED) == [auction_id]
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.INVITED) == []
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.ENDED) == []
     with pytest.raises(NotFound):
         await service.withdraw(world.kernel, world.by(world.suppliers[0]), auction_id, "预算调整")
     with pytest.raises(Forbidden):
@@ -92,22 +92,22 @@ async def test_lists_are_filtered_and_paged_from_the_newest(world: World) -> Non
         found.append(await world.published(title=title))
         world.advance(SECOND)
 
-    assert await ids(world, PUBLIC_ACTOR, Scope.ALL) == found[::-1]
-    assert await ids(world, PUBLIC_ACTOR, Scope.ALL, text="印机 100%") == [found[1]]
-    assert await ids(world, PUBLIC_ACTOR, Scope.ALL, text="%") == [found[1]]
-    assert await ids(world, PUBLIC_ACTOR, Scope.ALL, stage=AuctionStage.LIVE) == []
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.ALL) == found[::-1]
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.ALL, text="印机 100%") == [found[1]]
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.ALL, text="%") == [found[1]]
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.ALL, stage=AuctionStage.LIVE) == []
     first = await service.list_auctions(
-        world.kernel, PUBLIC_ACTOR, scope=Scope.ALL, stage=None, text="", cursor=None, limit=2
+        world.kernel, PUBLIC_ACTOR, scope=AuctionScope.ALL, stage=None, text="", cursor=None, limit=2
     )
-    assert await ids(world, PUBLIC_ACTOR, Scope.ALL, cursor=first.next, limit=2) == [found[0]]
+    assert await ids(world, PUBLIC_ACTOR, AuctionScope.ALL, cursor=first.next, limit=2) == [found[0]]
 
 
 async def test_a_supplier_finds_the_auctions_it_has_bid_in(world: World) -> None:
     auction_id = await world.live()
     await world.offer(auction_id, 0, 900_000)
 
-    assert await ids(world, world.suppliers[0], Scope.MINE) == [auction_id]
-    assert await ids(world, world.suppliers[1], Scope.MINE) == []
+    assert await ids(world, world.suppliers[0], AuctionScope.MINE) == [auction_id]
+    assert await ids(world, world.suppliers[1], AuctionScope.MINE) == []
 
 
 @pytest.mark.parametrize(("visibility", "best_fen"), [(Visibility.RANK, None), (Visibility.BEST, 900_000)])
@@ -119,7 +119,7 @@ async def test_a_list_shows_the_best_price_as_the_terms_allow_and_to_the_purchas
 
     async def best_for(actor: Actor) -> int | None:
         page = await service.list_auctions(
-            world.kernel, actor, scope=Scope.ALL, stage=None, text="", cursor=None, limit=5
+            world.kernel, actor, scope=AuctionScope.ALL, stage=None, text="", cursor=None, limit=5
         )
         detail = await service.detail(world.kernel, actor, auction_id)
         assert page.items[0].best_fen == detail.best_fen

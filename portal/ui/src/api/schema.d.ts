@@ -2239,9 +2239,15 @@ export interface components {
             /** Format: date */
             valid_to: string;
             regions: string[];
-            status: components["schemas"]["catalog.agreements.rules.Status"];
+            status: components["schemas"]["AgreementStatus"];
             packages: components["schemas"]["PackageOut"][];
         };
+        /**
+         * Status
+         * @description Whether the agreement stands; whether it is valid on a day is :func:`valid_on`.
+         * @enum {unknown}
+         */
+        AgreementStatus: "concluded" | "terminated";
         /**
          * Album
          * @description A product's pictures for whoever wants to change them; ``right`` is ``None`` for who may not.
@@ -2443,6 +2449,12 @@ export interface components {
             ended_at: string | null;
         };
         /**
+         * AuctionScope
+         * @description Which auctions a list shows.
+         * @enum {unknown}
+         */
+        AuctionScope: "all" | "ended" | "invited" | "mine" | "open";
+        /**
          * AuctionStage
          * @description Where an auction stands.
          * @enum {unknown}
@@ -2622,7 +2634,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             source: components["schemas"]["Source"];
-            status: components["schemas"]["registries.certificates.rules.Status"];
+            status: components["schemas"]["CertificateStatus"];
             usable: boolean;
             warning_days: number | null;
             name: string;
@@ -2638,6 +2650,12 @@ export interface components {
             reason: string;
             der: string;
         };
+        /**
+         * Status
+         * @description Whether it may be used; a renewed one may, until it ends.
+         * @enum {unknown}
+         */
+        CertificateStatus: "active" | "renewed" | "revoked";
         /** CertificatesOut */
         CertificatesOut: {
             items: components["schemas"]["CertificateOut"][];
@@ -2843,7 +2861,7 @@ export interface components {
         Ended: {
             /** Format: uuid */
             request_id: string;
-            stage: components["schemas"]["market.approvals.lifecycle.Stage"];
+            stage: components["schemas"]["RequestStage"];
             /** @default null */
             order_id?: string | null;
             /** @default  */
@@ -2922,7 +2940,7 @@ export interface components {
          */
         GrantOut: {
             role: components["schemas"]["Role"];
-            scope: components["schemas"]["kernel.access.table.Scope"];
+            scope: components["schemas"]["Scope"];
             condition: components["schemas"]["Condition"] | null;
         };
         /**
@@ -3064,7 +3082,7 @@ export interface components {
             number: string;
             title: string;
             purchaser_name: string;
-            audience: components["schemas"]["kernel.live.audience.Standing"];
+            audience: components["schemas"]["Seat"];
             terms: components["schemas"]["HallTerms"];
             scene: components["schemas"]["HallScene"];
             offers: components["schemas"]["HallLine"][];
@@ -3211,6 +3229,24 @@ export interface components {
             source: string;
         };
         /**
+         * Standing
+         * @description Where a placement stands against one limit; amounts in fen.
+         *
+         *     ``group`` is ``edition/beginning of the code``; ``order_fen`` is what is to be ordered, ``year_fen`` what
+         *     was ordered before in the same year.
+         */
+        LimitStanding: {
+            group: string;
+            order_fen: number;
+            order_max_fen: number;
+            year_fen: number;
+            year_max_fen: number;
+            /** Format: date */
+            effective_from: string;
+            verified: boolean;
+            source: string;
+        };
+        /**
          * LineIn
          * @description One line of a cart; ``price_fen`` is the unit price that the purchaser saw.
          */
@@ -3300,7 +3336,7 @@ export interface components {
             login: string;
             name: string;
             roles: components["schemas"]["Role"][];
-            status: components["schemas"]["registries.users.rules.Status"];
+            status: components["schemas"]["UserStatus"];
             created_at: string;
             second_factor: boolean;
             must_enrol: boolean;
@@ -3353,6 +3389,13 @@ export interface components {
          * @enum {unknown}
          */
         Nature: "account" | "business-act" | "business-read" | "operation" | "organisation" | "oversight" | "public";
+        /**
+         * NewPasswordIn
+         * @description A new password for a colleague.
+         */
+        NewPasswordIn: {
+            password: string;
+        };
         /**
          * NoExtensions
          * @description The results of extensions: we ask for none.
@@ -3468,7 +3511,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             version: number;
-            stage: components["schemas"]["market.orders.lifecycle.Stage"];
+            stage: components["schemas"]["OrderStage"];
             placed_at: string;
             changed_at: string;
             reason: string;
@@ -3476,8 +3519,8 @@ export interface components {
             carrier: string;
             tracking: string;
             terms: components["schemas"]["Terms"];
-            steps: components["schemas"]["market.orders.lifecycle.Step"][];
-            timeline: components["schemas"]["market.orders.queries.Moment"][];
+            steps: components["schemas"]["OrderStep"][];
+            timeline: components["schemas"]["OrderMoment"][];
             pictures: (string | null)[];
             receipt_version: number | null;
             /** @default null */
@@ -3518,6 +3561,27 @@ export interface components {
             amount_fen: number;
         };
         /**
+         * OrderMoment
+         * @description One entry of an order's timeline, from the journal.
+         */
+        OrderMoment: {
+            version: number;
+            at: string;
+            what: string;
+            name: string;
+            organisation: string;
+            details: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * OrderReasonIn
+         * @description A step that needs a reason.
+         */
+        OrderReasonIn: {
+            reason: string;
+        };
+        /**
          * OrderRow
          * @description An order as a list shows it; ``products`` names its first lines, ``lines`` counts them all.
          */
@@ -3525,7 +3589,7 @@ export interface components {
             /** Format: uuid */
             order_id: string;
             number: string;
-            stage: components["schemas"]["market.orders.lifecycle.Stage"];
+            stage: components["schemas"]["OrderStage"];
             /** Format: uuid */
             purchaser_id: string;
             purchaser_name: string;
@@ -3539,6 +3603,18 @@ export interface components {
             lines: number;
         };
         /**
+         * Stage
+         * @description Where an order stands.
+         * @enum {unknown}
+         */
+        OrderStage: "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
+        /**
+         * Step
+         * @description What moves an order from one stage to the next.
+         * @enum {unknown}
+         */
+        OrderStep: "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
+        /**
          * OrganisationRow
          * @description An organisation as the public register shows it: nothing personal, nothing of who only applied.
          *
@@ -3551,12 +3627,24 @@ export interface components {
             name: string;
             credit_code: string;
             region: string;
-            status: components["schemas"]["registries.organisations.lifecycle.Status"];
+            status: components["schemas"]["OrganisationStatus"];
             /** @default null */
             suspension_reason?: string | null;
             /** @default null */
             suspended_until?: string | null;
         };
+        /**
+         * Status
+         * @description Where an organisation stands.
+         * @enum {unknown}
+         */
+        OrganisationStatus: "active" | "applied" | "deregistered" | "leaving" | "refused" | "returned" | "suspended" | "withdrawn";
+        /**
+         * Step
+         * @description What moves an organisation from one stage to the next.
+         * @enum {unknown}
+         */
+        OrganisationStep: "approve" | "deregister" | "leave" | "refuse" | "reinstate" | "resubmit" | "return" | "stay" | "suspend" | "withdraw";
         /**
          * OwnSession
          * @description One of the own sessions, and from where it was opened; ``current`` is the one that asks.
@@ -3734,6 +3822,13 @@ export interface components {
             used_at: string | null;
         };
         /**
+         * PasswordProofIn
+         * @description The password of whoever is logged in, once more.
+         */
+        PasswordProofIn: {
+            password: string;
+        };
+        /**
          * PlaceIn
          * @description A cart to be ordered.
          */
@@ -3820,7 +3915,7 @@ export interface components {
             orders: components["schemas"]["PreviewOrder"][];
             total_fen: number;
             budget_available_fen: number | null;
-            limits: components["schemas"]["market.limits.rules.Standing"][];
+            limits: components["schemas"]["LimitStanding"][];
             problems: components["schemas"]["PreviewProblem"][];
             ok: boolean;
             /** @default null */
@@ -3916,7 +4011,7 @@ export interface components {
             /** Format: uuid */
             product_id: string;
             revision: number;
-            status: components["schemas"]["catalog.products.rules.Status"];
+            status: components["schemas"]["ProductStatus"];
             name: string;
             brand: string;
             model: string;
@@ -3965,6 +4060,12 @@ export interface components {
             available?: number;
         };
         /**
+         * Status
+         * @description Whether a product may be offered.
+         * @enum {unknown}
+         */
+        ProductStatus: "active" | "withdrawn";
+        /**
          * Profile
          * @description All that an organisation may apply with or have changed; the credit code stays for ever.
          */
@@ -4008,7 +4109,7 @@ export interface components {
         Progress: {
             number: string;
             name: string;
-            status: components["schemas"]["registries.organisations.lifecycle.Status"];
+            status: components["schemas"]["OrganisationStatus"];
             applied_at: string | null;
             faults: {
                 [key: string]: string;
@@ -4122,10 +4223,16 @@ export interface components {
             name: string;
             level: components["schemas"]["Level"];
             parent: string;
-            status: components["schemas"]["registries.regions.rules.Status"];
+            status: components["schemas"]["RegionStatus"];
             end_year: number | null;
             successor: string;
         };
+        /**
+         * Status
+         * @description Whether a code is in use.
+         * @enum {unknown}
+         */
+        RegionStatus: "abolished" | "current";
         /**
          * Regions
          * @description All codes of the province, abolished ones with their successors.
@@ -4157,7 +4264,7 @@ export interface components {
             name: string;
             credit_code: string;
             region: string;
-            status: components["schemas"]["registries.organisations.lifecycle.Status"];
+            status: components["schemas"]["OrganisationStatus"];
             revision: number;
             applied_at: string | null;
             registered_at: string | null;
@@ -4169,7 +4276,7 @@ export interface components {
             pending: components["schemas"]["Proposal"] | null;
             suspension: components["schemas"]["Suspension"] | null;
             planned: components["schemas"]["PlannedSuspension"] | null;
-            steps: components["schemas"]["registries.organisations.lifecycle.Step"][];
+            steps: components["schemas"]["OrganisationStep"][];
             may_review: boolean;
         };
         /**
@@ -4184,11 +4291,27 @@ export interface components {
             name: string;
             credit_code: string;
             region: string;
-            status: components["schemas"]["registries.organisations.lifecycle.Status"];
+            status: components["schemas"]["OrganisationStatus"];
             changing: boolean;
             waiting_since: string | null;
             registered_at: string | null;
             suspended_until: string | null;
+        };
+        /**
+         * RequestBox
+         * @description Which requests a list shows.
+         * @enum {unknown}
+         */
+        RequestBox: "all" | "mine" | "to-decide" | "waiting";
+        /**
+         * RequestMoment
+         * @description One entry of a request's timeline, from the journal: what was done, when and by whom.
+         */
+        RequestMoment: {
+            version: number;
+            at: string;
+            what: string;
+            name: string;
         };
         /**
          * RequestOut
@@ -4201,7 +4324,7 @@ export interface components {
             request_id: string;
             version: number;
             number: string;
-            stage: components["schemas"]["market.approvals.lifecycle.Stage"];
+            stage: components["schemas"]["RequestStage"];
             terms: components["schemas"]["Terms"];
             approval_from_fen: number;
             handler_name: string;
@@ -4218,7 +4341,7 @@ export interface components {
             own: boolean;
             may_decide: boolean;
             may_withdraw: boolean;
-            timeline: components["schemas"]["market.approvals.queries.Moment"][];
+            timeline: components["schemas"]["RequestMoment"][];
         };
         /**
          * RequestRow
@@ -4228,7 +4351,7 @@ export interface components {
             /** Format: uuid */
             request_id: string;
             number: string;
-            stage: components["schemas"]["market.approvals.lifecycle.Stage"];
+            stage: components["schemas"]["RequestStage"];
             supplier_name: string;
             total_fen: number;
             handler_name: string;
@@ -4239,6 +4362,12 @@ export interface components {
             lines: number;
             to_decide: boolean;
         };
+        /**
+         * Stage
+         * @description Where a request stands.
+         * @enum {unknown}
+         */
+        RequestStage: "approved" | "pending" | "returned" | "withdrawn";
         /**
          * ResetIn
          * @description Why a colleague's second factors are reset; the colleague is told.
@@ -4322,6 +4451,18 @@ export interface components {
             level: components["schemas"]["Assurance"];
             fresh: boolean;
         };
+        /**
+         * Scope
+         * @description How far a grant reaches.
+         * @enum {unknown}
+         */
+        Scope: "organisation" | "own" | "platform" | "public" | "region";
+        /**
+         * Standing
+         * @description As what somebody watches.
+         * @enum {unknown}
+         */
+        Seat: "bidder" | "host" | "public" | "supervisor";
         /**
          * SeedOut
          * @description A new seed, told once: to be typed, or shown as a QR code of ``uri``.
@@ -4409,13 +4550,19 @@ export interface components {
             signature: components["schemas"]["SignatureOut"] | null;
         };
         /**
+         * SigningBox
+         * @description Which signings a list shows.
+         * @enum {unknown}
+         */
+        SigningBox: "all" | "asked";
+        /**
          * SigningDone
          * @description Where a signing stands after an act.
          */
         SigningDone: {
             /** Format: uuid */
             signing_id: string;
-            stage: components["schemas"]["market.signings.lifecycle.Stage"];
+            stage: components["schemas"]["SigningStage"];
             signed: number;
             signers: number;
         };
@@ -4435,7 +4582,7 @@ export interface components {
             purchaser_name: string;
             supplier_name: string;
             turns: components["schemas"]["Turns"];
-            stage: components["schemas"]["market.signings.lifecycle.Stage"];
+            stage: components["schemas"]["SigningStage"];
             sealing: boolean;
             signers: components["schemas"]["SignerOut"][];
             original: string;
@@ -4452,6 +4599,13 @@ export interface components {
             may_withdraw: boolean;
         };
         /**
+         * SigningReasonIn
+         * @description Why.
+         */
+        SigningReasonIn: {
+            reason: string;
+        };
+        /**
          * SigningRow
          * @description A signing as a list shows it; ``asked_of_you`` says that it is the reader's turn.
          */
@@ -4464,7 +4618,7 @@ export interface components {
             title: string;
             purchaser_name: string;
             supplier_name: string;
-            stage: components["schemas"]["market.signings.lifecycle.Stage"];
+            stage: components["schemas"]["SigningStage"];
             asked_by: string;
             asked_at: string;
             changed_at: string;
@@ -4472,6 +4626,12 @@ export interface components {
             signed: number;
             asked_of_you: boolean;
         };
+        /**
+         * Stage
+         * @description Where a signing stands.
+         * @enum {unknown}
+         */
+        SigningStage: "completed" | "declined" | "prepared" | "signing" | "withdrawn";
         /**
          * Size
          * @description How large an enterprise says it is (中小企业划型), in its declaration for 财库〔2020〕46号 第十一条.
@@ -4490,6 +4650,13 @@ export interface components {
          * @enum {unknown}
          */
         Source: "outside" | "platform";
+        /**
+         * StandingReasonIn
+         * @description Why.
+         */
+        StandingReasonIn: {
+            reason: string;
+        };
         /**
          * StateOut
          * @description What a session has shown; ``pending`` until it has shown enough to be of use.
@@ -4548,7 +4715,7 @@ export interface components {
         Stepped: {
             /** Format: uuid */
             order_id: string;
-            stage: components["schemas"]["market.orders.lifecycle.Stage"];
+            stage: components["schemas"]["OrderStage"];
         };
         /**
          * Subject
@@ -4574,6 +4741,17 @@ export interface components {
             /** Format: uuid */
             organisation_id: string;
             name: string;
+        };
+        /**
+         * Standing
+         * @description Where an organisation stands after an act, and how many open auctions were told of it.
+         */
+        SupplierStanding: {
+            /** Format: uuid */
+            organisation_id: string;
+            status: components["schemas"]["OrganisationStatus"];
+            revision: number;
+            auctions: number;
         };
         /**
          * Suspension
@@ -4654,6 +4832,19 @@ export interface components {
          * @enum {unknown}
          */
         Turns: "any-order" | "in-order";
+        /**
+         * UnshelveIn
+         * @description Why.
+         */
+        UnshelveIn: {
+            reason: string;
+        };
+        /**
+         * Status
+         * @description Whether the user may log in.
+         * @enum {unknown}
+         */
+        UserStatus: "active" | "disabled";
         /**
          * Verdict
          * @description What a review comes to.
@@ -4744,197 +4935,6 @@ export interface components {
             /** @default 0 */
             offers?: number;
         };
-        /**
-         * Status
-         * @description Whether the agreement stands; whether it is valid on a day is :func:`valid_on`.
-         * @enum {unknown}
-         */
-        "catalog.agreements.rules.Status": "concluded" | "terminated";
-        /**
-         * ReasonIn
-         * @description Why.
-         */
-        "catalog.offers.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Status
-         * @description Whether a product may be offered.
-         * @enum {unknown}
-         */
-        "catalog.products.rules.Status": "active" | "withdrawn";
-        /**
-         * Scope
-         * @description How far a grant reaches.
-         * @enum {unknown}
-         */
-        "kernel.access.table.Scope": "organisation" | "own" | "platform" | "public" | "region";
-        /**
-         * Standing
-         * @description As what somebody watches.
-         * @enum {unknown}
-         */
-        "kernel.live.audience.Standing": "bidder" | "host" | "public" | "supervisor";
-        /**
-         * Stage
-         * @description Where a request stands.
-         * @enum {unknown}
-         */
-        "market.approvals.lifecycle.Stage": "approved" | "pending" | "returned" | "withdrawn";
-        /**
-         * Box
-         * @description Which requests a list shows.
-         * @enum {unknown}
-         */
-        "market.approvals.queries.Box": "all" | "mine" | "to-decide" | "waiting";
-        /**
-         * Moment
-         * @description One entry of a request's timeline, from the journal: what was done, when and by whom.
-         */
-        "market.approvals.queries.Moment": {
-            version: number;
-            at: string;
-            what: string;
-            name: string;
-        };
-        /**
-         * Scope
-         * @description Which auctions a list shows.
-         * @enum {unknown}
-         */
-        "market.auctions.queries.Scope": "all" | "ended" | "invited" | "mine" | "open";
-        /**
-         * Standing
-         * @description Where a placement stands against one limit; amounts in fen.
-         *
-         *     ``group`` is ``edition/beginning of the code``; ``order_fen`` is what is to be ordered, ``year_fen`` what
-         *     was ordered before in the same year.
-         */
-        "market.limits.rules.Standing": {
-            group: string;
-            order_fen: number;
-            order_max_fen: number;
-            year_fen: number;
-            year_max_fen: number;
-            /** Format: date */
-            effective_from: string;
-            verified: boolean;
-            source: string;
-        };
-        /**
-         * ReasonIn
-         * @description A step that needs a reason.
-         */
-        "market.orders.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Stage
-         * @description Where an order stands.
-         * @enum {unknown}
-         */
-        "market.orders.lifecycle.Stage": "accepted" | "cancelled" | "closed" | "placed" | "received" | "refused" | "shipped";
-        /**
-         * Step
-         * @description What moves an order from one stage to the next.
-         * @enum {unknown}
-         */
-        "market.orders.lifecycle.Step": "accept" | "cancel" | "close" | "receive" | "refuse" | "ship";
-        /**
-         * Moment
-         * @description One entry of an order's timeline, from the journal.
-         */
-        "market.orders.queries.Moment": {
-            version: number;
-            at: string;
-            what: string;
-            name: string;
-            organisation: string;
-            details: {
-                [key: string]: string;
-            };
-        };
-        /**
-         * ReasonIn
-         * @description Why.
-         */
-        "market.signings.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Stage
-         * @description Where a signing stands.
-         * @enum {unknown}
-         */
-        "market.signings.lifecycle.Stage": "completed" | "declined" | "prepared" | "signing" | "withdrawn";
-        /**
-         * Box
-         * @description Which signings a list shows.
-         * @enum {unknown}
-         */
-        "market.signings.queries.Box": "all" | "asked";
-        /**
-         * ReasonIn
-         * @description Why.
-         */
-        "market.standing.api.ReasonIn": {
-            reason: string;
-        };
-        /**
-         * Standing
-         * @description Where an organisation stands after an act, and how many open auctions were told of it.
-         */
-        "market.standing.service.Standing": {
-            /** Format: uuid */
-            organisation_id: string;
-            status: components["schemas"]["registries.organisations.lifecycle.Status"];
-            revision: number;
-            auctions: number;
-        };
-        /**
-         * Status
-         * @description Whether it may be used; a renewed one may, until it ends.
-         * @enum {unknown}
-         */
-        "registries.certificates.rules.Status": "active" | "renewed" | "revoked";
-        /**
-         * PasswordIn
-         * @description A new password for a colleague.
-         */
-        "registries.members.api.PasswordIn": {
-            password: string;
-        };
-        /**
-         * Status
-         * @description Where an organisation stands.
-         * @enum {unknown}
-         */
-        "registries.organisations.lifecycle.Status": "active" | "applied" | "deregistered" | "leaving" | "refused" | "returned" | "suspended" | "withdrawn";
-        /**
-         * Step
-         * @description What moves an organisation from one stage to the next.
-         * @enum {unknown}
-         */
-        "registries.organisations.lifecycle.Step": "approve" | "deregister" | "leave" | "refuse" | "reinstate" | "resubmit" | "return" | "stay" | "suspend" | "withdraw";
-        /**
-         * Status
-         * @description Whether a code is in use.
-         * @enum {unknown}
-         */
-        "registries.regions.rules.Status": "abolished" | "current";
-        /**
-         * PasswordIn
-         * @description The password of whoever is logged in, once more.
-         */
-        "registries.users.api.PasswordIn": {
-            password: string;
-        };
-        /**
-         * Status
-         * @description Whether the user may log in.
-         * @enum {unknown}
-         */
-        "registries.users.rules.Status": "active" | "disabled";
     };
     responses: never;
     parameters: never;
@@ -5347,7 +5347,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["registries.users.api.PasswordIn"];
+                "application/json": components["schemas"]["PasswordProofIn"];
             };
         };
         responses: {
@@ -7983,7 +7983,7 @@ export interface operations {
         parameters: {
             query?: {
                 desk?: components["schemas"]["Desk"];
-                status?: components["schemas"]["registries.organisations.lifecycle.Status"] | null;
+                status?: components["schemas"]["OrganisationStatus"] | null;
                 role?: components["schemas"]["Kind"] | null;
                 q?: string;
                 cursor?: string | null;
@@ -9709,7 +9709,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["registries.members.api.PasswordIn"];
+                "application/json": components["schemas"]["NewPasswordIn"];
             };
         };
         responses: {
@@ -11883,7 +11883,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["catalog.offers.api.ReasonIn"];
+                "application/json": components["schemas"]["UnshelveIn"];
             };
         };
         responses: {
@@ -11989,7 +11989,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
+                stage?: components["schemas"]["OrderStage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -12265,7 +12265,7 @@ export interface operations {
         parameters: {
             query?: {
                 side?: components["schemas"]["Side"] | null;
-                stage?: components["schemas"]["market.orders.lifecycle.Stage"] | null;
+                stage?: components["schemas"]["OrderStage"] | null;
                 q?: string;
                 placed_from?: string | null;
                 placed_to?: string | null;
@@ -12548,7 +12548,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.orders.api.ReasonIn"];
+                "application/json": components["schemas"]["OrderReasonIn"];
             };
         };
         responses: {
@@ -13008,7 +13008,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.orders.api.ReasonIn"];
+                "application/json": components["schemas"]["OrderReasonIn"];
             };
         };
         responses: {
@@ -13113,8 +13113,8 @@ export interface operations {
     list_approvals: {
         parameters: {
             query?: {
-                box?: components["schemas"]["market.approvals.queries.Box"];
-                stage?: components["schemas"]["market.approvals.lifecycle.Stage"] | null;
+                box?: components["schemas"]["RequestBox"];
+                stage?: components["schemas"]["RequestStage"] | null;
                 q?: string;
                 cursor?: string | null;
                 limit?: number;
@@ -13854,7 +13854,7 @@ export interface operations {
     list_auctions: {
         parameters: {
             query?: {
-                scope?: components["schemas"]["market.auctions.queries.Scope"];
+                scope?: components["schemas"]["AuctionScope"];
                 stage?: components["schemas"]["AuctionStage"] | null;
                 q?: string;
                 cursor?: string | null;
@@ -15569,8 +15569,8 @@ export interface operations {
     signings: {
         parameters: {
             query?: {
-                box?: components["schemas"]["market.signings.queries.Box"];
-                stage?: components["schemas"]["market.signings.lifecycle.Stage"] | null;
+                box?: components["schemas"]["SigningBox"];
+                stage?: components["schemas"]["SigningStage"] | null;
                 auction_id?: string | null;
                 cursor?: string | null;
                 limit?: number;
@@ -16048,7 +16048,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.signings.api.ReasonIn"];
+                "application/json": components["schemas"]["SigningReasonIn"];
             };
         };
         responses: {
@@ -16163,7 +16163,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.signings.api.ReasonIn"];
+                "application/json": components["schemas"]["SigningReasonIn"];
             };
         };
         responses: {
@@ -16288,7 +16288,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                    "application/json": components["schemas"]["SupplierStanding"];
                 };
             };
             /** @description unreadable */
@@ -16393,7 +16393,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.standing.api.ReasonIn"];
+                "application/json": components["schemas"]["StandingReasonIn"];
             };
         };
         responses: {
@@ -16403,7 +16403,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                    "application/json": components["schemas"]["SupplierStanding"];
                 };
             };
             /** @description unreadable */
@@ -16508,7 +16508,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.standing.api.ReasonIn"];
+                "application/json": components["schemas"]["StandingReasonIn"];
             };
         };
         responses: {
@@ -16518,7 +16518,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                    "application/json": components["schemas"]["SupplierStanding"];
                 };
             };
             /** @description unreadable */
@@ -16623,7 +16623,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.standing.api.ReasonIn"];
+                "application/json": components["schemas"]["StandingReasonIn"];
             };
         };
         responses: {
@@ -16633,7 +16633,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                    "application/json": components["schemas"]["SupplierStanding"];
                 };
             };
             /** @description unreadable */
@@ -16736,7 +16736,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["market.standing.api.ReasonIn"];
+                "application/json": components["schemas"]["StandingReasonIn"];
             };
         };
         responses: {
@@ -16746,7 +16746,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                    "application/json": components["schemas"]["SupplierStanding"];
                 };
             };
             /** @description unreadable */
@@ -16855,7 +16855,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["market.standing.service.Standing"];
+                    "application/json": components["schemas"]["SupplierStanding"];
                 };
             };
             /** @description unauthenticated */
