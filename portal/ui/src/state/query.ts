@@ -1,5 +1,5 @@
 // Filters live in the address, so that a link, the back button and a reload show the same list.
-import { reactive, watch } from "vue";
+import { computed, reactive, watch, type ComputedRef } from "vue";
 import { useRoute, useRouter, type LocationQueryRaw } from "vue-router";
 
 type Filters = Record<string, string>;
@@ -39,4 +39,21 @@ export function useQueryFilters<F extends Filters>(defaults: F): F {
     if (route.name === home) void router.replace({ query });
   });
   return filters;
+}
+
+export interface ListFilters<F> {
+  filters: F;
+  /** Whether any filter differs from its default. */
+  narrowed: ComputedRef<boolean>;
+  reset: () => void;
+}
+
+/** Filters in the address, whether they leave anything out, and the way back to everything. */
+export function useListFilters<F extends Filters>(defaults: F): ListFilters<F> {
+  const filters = useQueryFilters(defaults);
+  return {
+    filters,
+    narrowed: computed(() => Object.entries(filters).some(([name, value]) => value !== defaults[name])),
+    reset: () => void Object.assign(filters, defaults),
+  };
 }
