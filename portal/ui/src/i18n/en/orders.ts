@@ -82,7 +82,6 @@ export default {
   toApproval: "See request {number}",
   asked: "Asked for approval",
   approved: "Approved and ordered",
-  upper: "In capitals",
   receipt: "Download receipt",
   print: "Print",
 };

@@ -82,7 +82,6 @@ export default {
   toApproval: "查看审批 {number}",
   asked: "提请审批",
   approved: "批准并下单",
-  upper: "大写",
   receipt: "下载回执",
   print: "打印",
 };
