@@ -1,11 +1,14 @@
 """Homes of engines for tests: made once, copied for each test."""
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from kernel.engines.locate import postgres_bindir
 from kernel.engines.postgres import PostgresServer
@@ -30,3 +33,21 @@ def a_made_home() -> Iterator[Path]:
         with PostgresServer(bindir(), home, fsync=False):
             pass
         yield home
+
+
+@contextmanager
+def a_small_disk(place: Path, size_mb: int) -> Iterator[Path]:
+    """Mount a disk that is soon full; skips the test where nobody may mount one."""
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=755", "none", place],  # noqa: S607 - wherever it is
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)  # noqa: S607 - as above

@@ -27,7 +27,7 @@ from market.auctions.lifecycle import (
     Started,
     evolve,
 )
-from market.auctions.rules import Accepted, Offer
+from market.auctions.rules import Accepted, Offer, Refusal, decide_close, decide_offer, decide_pause
 from market.auctions.service import AUCTION
 from market.auctions.worker import run_due
 from registries.organisations.rules import Kind
@@ -38,6 +38,9 @@ NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+HALF_PAST = NOON + 30 * MINUTE
+"""When they close, if nobody offers late."""
+
 PURCHASER = UUID(int=1)
 
 
@@ -100,6 +103,33 @@ def after(auction: Auction, events: Iterable[Event], at: datetime) -> Auction:
     for event in events:
         auction = evolve(auction, event, at)
     return auction
+
+
+def decided(auction: Auction, offer: Offer, at: datetime = NOON) -> tuple[Accepted, tuple[Event, ...]]:
+    """Tell what an offer that is accepted leads to."""
+    decision = decide_offer(auction, offer, at)
+    assert not isinstance(decision, Refusal), decision
+    return decision
+
+
+def offered(auction: Auction, *offers: Offer, at: datetime = NOON) -> Auction:
+    """Take offers that are accepted into an auction."""
+    for offer in offers:
+        auction = after(auction, decided(auction, offer, at)[1], at)
+    return auction
+
+
+def closed(**terms: Any) -> Auction:
+    """Three have offered, the second and the third the same; it is over."""
+    auction = offered(an_auction(**terms), an_offer(900_000, 1), an_offer(800_000, 2), an_offer(800_000, 3))
+    return after(auction, decide_close(auction, HALF_PAST, timedelta(0)), HALF_PAST)
+
+
+def paused(at: datetime = NOON + MINUTE) -> Auction:
+    auction = an_auction()
+    decision = decide_pause(auction, "设备故障", at)
+    assert isinstance(decision, tuple)
+    return after(auction, decision, at)
 
 
 class World(NamedTuple):

@@ -16,7 +16,7 @@ from kernel.clock import SystemClock
 from kernel.engines.cluster import leftovers
 from kernel.engines.embedded import EmbeddedEngines
 from kernel.settings import Settings
-from tests.builders.engines import a_home, a_made_home
+from tests.builders.engines import a_home, a_made_home, a_small_disk
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 4
@@ -176,18 +176,8 @@ async def until_connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 160 MB: enough for a cluster and some rows."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160m", "none", disk],  # noqa: S607 - wherever it is
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)  # noqa: S607 - as above
+    with a_small_disk(tmp_path / "disk", 160) as place:
+        yield place
 
 
 async def test_a_disk_that_fills_up_stops_the_writers_and_loses_nothing(made_home: Path, small_disk: Path) -> None:

@@ -1,7 +1,6 @@
 """A disk that fills up under a running service: it says so, loses nothing, and goes on once there is room."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import load_actor
 from portal.migrate import migrate
+from tests.builders.engines import a_small_disk
 from tests.builders.stock import DDL, ID, fill, take
 
 COMMANDS_MAX = 20_000
@@ -24,18 +24,8 @@ COMMANDS_MAX = 20_000
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 600 MB: a cluster, its log, and little more."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600m,mode=755", "none", place],  # noqa: S607 - wherever it is
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)  # noqa: S607 - as above
+    with a_small_disk(tmp_path / "disk", 600) as place:
+        yield place
 
 
 def fill_up(disk: Path) -> Path:

@@ -5,8 +5,6 @@ from datetime import timedelta
 import httpx2 as httpx
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from kernel.access import limits as limits_module
 from kernel.access.limits import Limits
@@ -16,28 +14,8 @@ from kernel.runtime import Kernel
 from portal.app import create_app
 from registries.users.service import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, WINDOW_S
 from tests.builders.registries import PASSWORD, a_user, register
-from tests.conftest import NOON
 
 GUESS = "wrong password"
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as found:
-        await found.flushdb()
-        yield found
-
-
-@pytest.fixture
-async def nowhere() -> AsyncIterator[Redis]:
-    """A Redis that is not there."""
-    async with Redis.from_url("unix:///nonexistent/redis.sock", retry=Retry(NoBackoff(), 0)) as found:
-        yield found
-
-
-@pytest.fixture
-async def clock() -> ManualClock:
-    return ManualClock(NOON)
 
 
 async def hits(limits: Limits, name: str, times: int, limit: int = 3) -> int:

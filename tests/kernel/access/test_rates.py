@@ -31,25 +31,6 @@ FEW = Settings(account_acts_per_min=32, address_acts_per_min=64)
 """A share of the account's budget is one request, that of the address two; one request comes back in 1.875 s."""
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as found:
-        await found.flushdb()
-        yield found
-
-
-@pytest.fixture
-async def nowhere() -> AsyncIterator[Redis]:
-    """A Valkey that is not there."""
-    async with Redis.from_url("unix:///nonexistent/redis.sock", retry=Retry(NoBackoff(), 0)) as found:
-        yield found
-
-
-@pytest.fixture
-async def clock() -> ManualClock:
-    return ManualClock(NOON)
-
-
 def let_through(rates: Rates, times: int, who: UUID = SOMEBODY) -> int:
     """Ask so many times for an account; tell how often it was let through."""
     return sum(rates.accounts[Pace.ACT].spend(who) == 0 for _ in range(times))

@@ -13,7 +13,7 @@ from kernel.engines.cluster import WAL_READY_MB
 from kernel.engines.errors import EngineError, Fault
 from kernel.engines.identity import Identity, unprivileged
 from kernel.engines.postgres import PostgresServer
-from tests.builders.engines import a_home, bindir
+from tests.builders.engines import a_home, a_small_disk, bindir
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 
@@ -41,18 +41,8 @@ def a_server(home: Path, **changes: Any) -> PostgresServer:
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 24 MB: too small for a cluster."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "none", disk],  # noqa: S607 - wherever it is
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)  # noqa: S607 - as above
+    with a_small_disk(tmp_path / "disk", 24) as place:
+        yield place
 
 
 async def test_a_cluster_grows_from_nothing_and_its_rows_are_there_at_the_next_start(short_path: Path) -> None:

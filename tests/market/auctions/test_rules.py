@@ -1,12 +1,10 @@
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
 
 from market.auctions.lifecycle import (
-    Auction,
     AuctionStage,
     Barred,
     Drafted,
@@ -28,14 +26,13 @@ from market.auctions.rules import (
     Refusal,
     TermsFault,
     decide_bar,
-    decide_close,
     decide_offer,
-    decide_pause,
     highest_allowed,
     lowered,
     rank,
 )
 from tests.builders.market_auctions import (
+    HALF_PAST,
     MINUTE,
     NOON,
     PURCHASER,
@@ -46,35 +43,14 @@ from tests.builders.market_auctions import (
     after,
     an_auction,
     an_offer,
+    closed,
+    decided,
+    offered,
+    paused,
 )
 
 MICRO = timedelta(microseconds=1)
-HALF_PAST = NOON + 30 * MINUTE
 DRAIN = 2 * SECOND
-
-
-def decided(auction: Auction, offer: Offer, at: Any = NOON) -> tuple[Accepted, tuple[Any, ...]]:
-    decision = decide_offer(auction, offer, at)
-    assert not isinstance(decision, Refusal), decision
-    return decision
-
-
-def offered(auction: Auction, *offers: Offer, at: Any = NOON) -> Auction:
-    for offer in offers:
-        auction = after(auction, decided(auction, offer, at)[1], at)
-    return auction
-
-
-def closed(**terms: Any) -> Auction:
-    auction = offered(an_auction(**terms), an_offer(900_000, 1), an_offer(800_000, 2), an_offer(800_000, 3))
-    return after(auction, decide_close(auction, HALF_PAST, timedelta(0)), HALF_PAST)
-
-
-def paused(at: Any = NOON + MINUTE) -> Auction:
-    auction = an_auction()
-    decision = decide_pause(auction, "设备故障", at)
-    assert isinstance(decision, tuple)
-    return after(auction, decision, at)
 
 
 # The moment of an offer.

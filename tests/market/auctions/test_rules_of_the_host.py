@@ -12,7 +12,6 @@ from catalog.products.rules import Status as ProductStatus
 from market.auctions.lifecycle import (
     Act,
     Admission,
-    Auction,
     AuctionStage,
     Awarded,
     Cause,
@@ -35,17 +34,13 @@ from market.auctions.lifecycle import (
     evolve,
 )
 from market.auctions.rules import (
-    Accepted,
     HostRefusal,
-    Offer,
-    Refusal,
     TermsFault,
     check_terms,
     decide_award,
     decide_close,
     decide_edit,
     decide_fail,
-    decide_offer,
     decide_pause,
     decide_publish,
     decide_resume,
@@ -57,6 +52,7 @@ from market.auctions.rules import (
 from registries.organisations.rules import Status as Good
 from tests.builders.catalog import a_product
 from tests.builders.market_auctions import (
+    HALF_PAST,
     MINUTE,
     NOON,
     PURCHASER,
@@ -67,38 +63,16 @@ from tests.builders.market_auctions import (
     after,
     an_auction,
     an_offer,
+    closed,
+    offered,
+    paused,
     some_terms,
 )
 from tests.builders.registries import an_organisation
 
 ACTIVE = an_organisation()
 MICRO = timedelta(microseconds=1)
-HALF_PAST = NOON + 30 * MINUTE
 DRAIN = 2 * SECOND
-
-
-def decided(auction: Auction, offer: Offer, at: Any = NOON) -> tuple[Accepted, tuple[Any, ...]]:
-    decision = decide_offer(auction, offer, at)
-    assert not isinstance(decision, Refusal), decision
-    return decision
-
-
-def offered(auction: Auction, *offers: Offer, at: Any = NOON) -> Auction:
-    for offer in offers:
-        auction = after(auction, decided(auction, offer, at)[1], at)
-    return auction
-
-
-def closed(**terms: Any) -> Auction:
-    auction = offered(an_auction(**terms), an_offer(900_000, 1), an_offer(800_000, 2), an_offer(800_000, 3))
-    return after(auction, decide_close(auction, HALF_PAST, timedelta(0)), HALF_PAST)
-
-
-def paused(at: Any = NOON + MINUTE) -> Auction:
-    auction = an_auction()
-    decision = decide_pause(auction, "设备故障", at)
-    assert isinstance(decision, tuple)
-    return after(auction, decision, at)
 
 
 # What the purchaser does.
