@@ -22,25 +22,33 @@ _p: Final = pictures.c
 
 
 class PictureRow(msgspec.Struct, frozen=True):
-    """A picture that is kept; ``organisations`` are those that sent it in."""
+    """A picture that is kept; ``organisations`` are those that sent it in, ``ids`` its streams, one for each."""
 
     digest: str
     thumbnail: str
     width: int
     height: int
     organisations: frozenset[UUID]
+    ids: tuple[UUID, ...]
+    withheld: bool
 
 
 async def by_digests(tx: AsyncConnection, digests: Sequence[str]) -> dict[str, PictureRow]:
     """Find pictures by their digests; unknown ones are left out."""
     rows = await tx.execute(
-        sa.select(_p.digest, _p.thumbnail, _p.width, _p.height, sa.func.array_agg(_p.organisation_id).label("owners"))
+        sa.select(
+            *(_p.digest, _p.thumbnail, _p.width, _p.height, sa.func.array_agg(_p.organisation_id).label("owners")),
+            *(sa.func.array_agg(_p.id).label("ids"), sa.func.bool_or(_p.withheld != "").label("withheld")),
+        )
         .where(_p.digest.in_(tuple(digests)))
         .group_by(_p.digest, _p.thumbnail, _p.width, _p.height)
     )
     return {
         row.digest: PictureRow(
-            row.digest, row.thumbnail, row.width, row.height, frozenset(one for one in row.owners if one is not None)
+            *(row.digest, row.thumbnail, row.width, row.height),
+            frozenset(one for one in row.owners if one is not None),
+            tuple(row.ids),
+            row.withheld,
         )
         for row in rows
     }
@@ -53,6 +61,6 @@ async def by_source(tx: AsyncConnection, picture_id: UUID) -> PictureRow | None:
 
 
 async def thumbnail_of(tx: AsyncConnection, digest: str) -> str | None:
-    """Find the digest of a picture's thumbnail; ``None`` when no picture has that digest."""
-    statement = sa.select(_p.thumbnail).where(_p.digest == digest).limit(1)
-    return (await tx.execute(statement)).scalar_one_or_none()
+    """Find the digest of a picture's thumbnail; ``None`` when no picture has that digest, or it is withheld."""
+    row = (await by_digests(tx, [digest])).get(digest)
+    return None if row is None or row.withheld else row.thumbnail

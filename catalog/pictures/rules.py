@@ -2,7 +2,8 @@
 Pictures that were sent in.
 
 The journal says who sent which picture in and what was kept of it; the files themselves are in the store of blobs, by
-their digests. A picture is never changed and never deleted: an order freezes the product as it was shown.
+their digests. A picture is never changed and never deleted: an order freezes the product as it was shown. What must not
+be shown at all is withheld: its file stays, and nobody gets it.
 
 One file sent in by two organisations is two pictures, so that each can take its own away from a product.
 """
@@ -24,6 +25,13 @@ class Refusal(StrEnum):
     """Why a picture is not entered, in order of precedence."""
 
     EXISTS = "picture-exists"
+    WITHHELD = "picture-withheld"
+
+
+WITHHELD_TEXTS: Final = (
+    "这张图片已被平台下架，不能再次上传。",
+    "This picture was taken down from the whole platform and is not taken again.",
+)
 
 
 class Stored(msgspec.Struct, frozen=True, tag_field="kind", tag="picture.stored"):
@@ -44,8 +52,14 @@ class Stored(msgspec.Struct, frozen=True, tag_field="kind", tag="picture.stored"
     organisation_id: UUID | None
 
 
+class Withheld(msgspec.Struct, frozen=True, tag_field="kind", tag="picture.withheld"):
+    """The picture is shown nowhere any more (全平台下架): it is unlawful, or somebody else's."""
+
+    reason: str
+
+
 class Picture(msgspec.Struct, frozen=True):
-    """A picture; for the fields see :class:`Stored`."""
+    """A picture; for the fields see :class:`Stored`. ``withheld`` says why nobody gets it, and is empty otherwise."""
 
     id: UUID
     source: str
@@ -56,9 +70,10 @@ class Picture(msgspec.Struct, frozen=True):
     size_bytes: int
     organisation_id: UUID | None
     stored_at: datetime
+    withheld: str = ""
 
 
-Event = Stored
+Event = Stored | Withheld
 
 
 def is_digest(text: str) -> bool:
@@ -74,9 +89,21 @@ def picture_id_of(organisation_id: UUID | None, source: str) -> UUID:
 def decide_store(picture: Picture | None, stored: Stored) -> Stored | Refusal:
     """Decide that a picture is kept; sending the same file in again changes nothing."""
     assert stored.id == picture_id_of(stored.organisation_id, stored.source)
-    return stored if picture is None else Refusal.EXISTS
+    if picture is None:
+        return stored
+    return Refusal.WITHHELD if picture.withheld else Refusal.EXISTS
 
 
-def evolve(_: Picture | None, event: Event, at: datetime) -> Picture:
+def decide_withhold(picture: Picture | None, *, reason: str) -> Withheld | Refusal:
+    """Decide that nobody gets a picture any more; one is withheld once, for the first reason."""
+    assert reason
+    assert picture is not None, "found before, and none is ever deleted"
+    return Refusal.WITHHELD if picture.withheld else Withheld(reason)
+
+
+def evolve(picture: Picture | None, event: Event, at: datetime) -> Picture:
     """Apply what was decided."""
+    if isinstance(event, Withheld):
+        assert picture is not None
+        return msgspec.structs.replace(picture, withheld=event.reason)
     return Picture(stored_at=at, **msgspec.structs.asdict(event))

@@ -14,14 +14,25 @@ import structlog
 from catalog.definitions.rules import Fault
 from catalog.pictures import queries
 from catalog.pictures.queries import PICTURE, PICTURE_FILES, PictureRow
-from catalog.pictures.rules import Refusal, Stored, decide_store, is_digest, picture_id_of
+from catalog.pictures.rules import (
+    WITHHELD_TEXTS,
+    Event,
+    Picture,
+    Refusal,
+    Stored,
+    decide_store,
+    decide_withhold,
+    is_digest,
+    picture_id_of,
+)
 from kernel.access.actors import Actor
 from kernel.blobs.store import BlobMissingError, BlobTamperedError
 from kernel.commit.by import By
 from kernel.commit.command import Decided, Happened, States
+from kernel.journal.streams import StreamRef
 from kernel.pictures import BYTES_MAX, TEXTS, cleaned
 from kernel.pictures import Fault as Unfit
-from kernel.problems import Invalid, NotFound
+from kernel.problems import Invalid, NotFound, Problem
 from kernel.runtime import Kernel
 
 __all__ = [
@@ -34,7 +45,10 @@ __all__ = [
     "picture_of",
     "read_picture",
     "read_thumbnail",
+    "refs_of",
     "store_picture",
+    "withheld",
+    "withhold",
 ]
 
 log: Final = structlog.get_logger()
@@ -65,12 +79,16 @@ async def store_picture(kernel: Kernel, by: By, content: bytes) -> Kept:
     async with kernel.db.read() as tx:
         before = await queries.by_source(tx, picture_id)
     if before:
+        if before.withheld:
+            raise _withheld()
         return Kept(before.digest, before.width, before.height)
     async with kernel.workshop:
         picture = await asyncio.to_thread(cleaned, content)
     if isinstance(picture, Unfit):
         raise Invalid(*TEXTS[picture], field="body", reason=picture.value)
     digest = await kernel.blobs.put(picture.content)
+    if await withheld(kernel, [digest]):  # another file that is the same picture once it is cleaned
+        raise _withheld()
     thumbnail = await kernel.blobs.put(picture.thumbnail)
     stored = Stored(
         id=picture_id,
@@ -84,9 +102,11 @@ async def store_picture(kernel: Kernel, by: By, content: bytes) -> Kept:
     )
     ref = PICTURE.ref(picture_id)
 
-    def decide(states: States) -> Decided[Kept]:
+    def decide(states: States) -> Decided[Kept] | Problem:
         before = states.get(ref)
         decision = decide_store(before, stored)
+        if decision is Refusal.WITHHELD:
+            return _withheld()
         if isinstance(decision, Refusal):
             assert before is not None
             return Decided(Kept(before.digest, before.width, before.height))
@@ -156,7 +176,11 @@ async def picture_of(  # noqa: PLR0911  one return for each way that a picture i
     if isinstance(picture, Unfit):
         zh, en = TEXTS[picture]
         return Fault("pictures", f"{name}：{zh}", f"{name}: {en}")
-    return hashlib.sha256(picture.content).hexdigest()
+    digest = hashlib.sha256(picture.content).hexdigest()
+    if await withheld(kernel, [digest]):
+        zh, en = WITHHELD_TEXTS
+        return Fault("pictures", f"{name}：{zh}", f"{name}: {en}")
+    return digest
 
 
 async def read_picture(kernel: Kernel, digest: str) -> bytes:
@@ -171,7 +195,28 @@ async def read_thumbnail(kernel: Kernel, digest: str) -> bytes:
 
 
 async def known(kernel: Kernel, digests: Sequence[str]) -> dict[str, PictureRow]:
-    """Find pictures; unknown ones are left out. None is ever deleted, so what was found stays."""
+    """Find pictures that may be shown; unknown and withheld ones are left out. None is ever deleted."""
+    return {digest: row for digest, row in (await _rows(kernel, digests)).items() if not row.withheld}
+
+
+async def withheld(kernel: Kernel, digests: Sequence[str]) -> frozenset[str]:
+    """Tell which of these pictures nobody gets any more."""
+    return frozenset(digest for digest, row in (await _rows(kernel, digests)).items() if row.withheld)
+
+
+async def refs_of(kernel: Kernel, digest: str) -> list[StreamRef[Picture, Event]]:
+    """Name the streams of a picture: one for each organisation that sent it in."""
+    found = (await _rows(kernel, [digest])).get(digest)
+    return [PICTURE.ref(picture_id) for picture_id in found.ids] if found else []
+
+
+def withhold(states: States, refs: Sequence[StreamRef[Picture, Event]], reason: str) -> list[Happened]:
+    """Decide, within somebody's command, that nobody gets the picture of these streams any more."""
+    decided = [(ref, decide_withhold(states.get(ref), reason=reason)) for ref in refs]
+    return [Happened(ref, event) for ref, event in decided if not isinstance(event, Refusal)]
+
+
+async def _rows(kernel: Kernel, digests: Sequence[str]) -> dict[str, PictureRow]:
     if not digests:
         return {}
     async with kernel.db.read() as tx:
@@ -197,3 +242,7 @@ async def _read(kernel: Kernel, digest: str) -> bytes:
 
 def _absent() -> NotFound:
     return NotFound("没有这张图片。", "There is no such picture.")
+
+
+def _withheld() -> Invalid:
+    return Invalid(*WITHHELD_TEXTS, field="body", reason=Refusal.WITHHELD.value)

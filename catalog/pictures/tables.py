@@ -19,6 +19,7 @@ pictures: Final = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("organisation_id", sa.Uuid),
     sa.Column("stored_at", sa.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("withheld", sa.Text, nullable=False),
     sa.CheckConstraint("version > 0", name="version_positive"),
     sa.CheckConstraint("source ~ '^[0-9a-f]{64}$'", name="source_form"),
     sa.CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest_form"),

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from catalog.classification.rules import Category
 from catalog.products import service
-from catalog.products.rules import PICTURES_MAX, Status
+from catalog.products.rules import PICTURES_MAX, Extent, Status
 from catalog.products.service import Album, Offered, OfferLine, ProductRow, Sort, Stated, Wanted
 from catalog.products.service import Facets as FoundFacets
 from kernel.access.rates import Pace
@@ -239,10 +239,11 @@ async def illustrate_product(ctx: Context, product_id: UUID, body: AlbumIn) -> I
 
 
 class TakeDownIn(msgspec.Struct, forbid_unknown_fields=True):
-    """Which picture is taken down, and why."""
+    """Which picture is taken down, how far, and why."""
 
     picture: Digest
-    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    extent: Extent = Extent.PRODUCT
 
 
 @op(
@@ -250,11 +251,11 @@ class TakeDownIn(msgspec.Struct, forbid_unknown_fields=True):
     "/api/products/{product_id}/pictures/take-down",
     action=Action.PRODUCT_MODERATE,
     tag="catalog",
-    summary="Take an improper picture of a product down",
+    summary="Take an improper picture down: from a product, or from the whole platform",
     problems=(Refused,),
 )
 async def take_picture_down(ctx: Context, product_id: UUID, body: TakeDownIn) -> Illustration:
-    revision = await service.take_down(ctx.kernel, ctx.by, product_id, body.picture, body.reason)
+    revision = await service.take_down(ctx.kernel, ctx.by, product_id, body.picture, body.reason, body.extent)
     return Illustration(product_id, revision)
 
 

@@ -419,3 +419,9 @@ async def brand_words(tx: AsyncConnection, candidates: Sequence[str]) -> set[str
     """Tell which of some words are brands."""
     rows = await tx.execute(sa.select(_p.brand_key).distinct().where(_p.brand_key.in_(tuple(candidates))))
     return set(rows.scalars().all())
+
+
+async def showing(tx: AsyncConnection, picture: str) -> list[UUID]:
+    """List the products that a picture shows."""
+    statement = sa.select(products.c.id).where(products.c.pictures.contains([picture])).order_by(products.c.id)
+    return list((await tx.execute(statement)).scalars())

@@ -41,6 +41,20 @@ class Status(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class FirstPicture(msgspec.Struct, frozen=True):
+    """The picture that a product showed first; ``taken_down`` says that nobody gets it any more."""
+
+    digest: str
+    taken_down: bool
+
+
+class Extent(StrEnum):
+    """How far a picture is taken down."""
+
+    PRODUCT = "product"  # 仅本商品: it does not show the product; orders go on showing what they froze
+    EVERYWHERE = "everywhere"  # 全平台: it must not be shown at all, in orders neither
+
+
 class Refusal(StrEnum):
     """Why a step is refused, in order of precedence."""
 

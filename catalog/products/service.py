@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from itertools import groupby
-from typing import Final
+from itertools import chain, groupby
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,8 @@ from catalog.classification.rules import Category, is_code
 from catalog.definitions.rules import Attribute, Definition, Fault, definition_id, write_value
 from catalog.definitions.service import DEFINITION, definition_of
 from catalog.pictures import service as pictures
+from catalog.pictures.rules import Picture
+from catalog.pictures.service import PICTURE
 from catalog.products import queries
 from catalog.products.queries import PRODUCT, Facets, Filter, OfferLine, ProductRow, Sort
 from catalog.products.rules import (
@@ -20,6 +22,8 @@ from catalog.products.rules import (
     TEXTS,
     Details,
     Event,
+    Extent,
+    FirstPicture,
     Product,
     Refusal,
     candidate_words,
@@ -38,7 +42,7 @@ from kernel.commit.by import By
 from kernel.commit.command import Command, Decided, Happened, States
 from kernel.ids import uuid7
 from kernel.journal import queries as journal
-from kernel.journal.streams import decoder
+from kernel.journal.streams import StreamRef, decoder
 from kernel.paging import Page
 from kernel.problems import Invalid, NotFound, Problem, Refused, Scalar
 from kernel.runtime import Kernel
@@ -48,7 +52,9 @@ __all__ = [
     "PRODUCT",
     "Album",
     "AlbumPicture",
+    "Extent",
     "Facets",
+    "FirstPicture",
     "OfferLine",
     "Offered",
     "ProductRow",
@@ -206,20 +212,33 @@ async def illustrate(kernel: Kernel, by: By, product_id: UUID, wanted: tuple[str
     found = await pictures.known(kernel, (*wanted, *(before.pictures if before else ())))
     own = {digest for digest, row in found.items() if by.actor.organisation_id in row.organisations}
     ref = PRODUCT.ref(product_id)
+    files = {digest: [PICTURE.ref(one) for one in row.ids] for digest, row in found.items()}
 
     def decide(states: States) -> Decided[int] | Problem:
         product = states.get(ref)
-        decision = decide_illustrate(product, wanted, revision=revision, known=found, own=own)
+        known = {digest for digest, refs in files.items() if not _withheld(states, refs)}
+        decision = decide_illustrate(product, wanted, revision=revision, known=known, own=own)
         if isinstance(decision, Refusal):
             return Refused(*TEXTS[decision], reason=decision.value)
         return Decided(revision + 1, [Happened(ref, decision)])
 
-    return await kernel.committer.submit(by.command([ref], decide, int))
+    return await kernel.committer.submit(by.command([ref, *chain(*files.values())], decide, int))
 
 
-async def take_down(kernel: Kernel, by: By, product_id: UUID, picture: str, reason: str) -> int:
-    """Take an improper picture of a product down; give the product's new revision; raises ``Refused``."""
-    ref = PRODUCT.ref(product_id)
+async def take_down(
+    kernel: Kernel, by: By, product_id: UUID, picture: str, reason: str, extent: Extent = Extent.PRODUCT
+) -> int:
+    """
+    Take an improper picture of a product down; give the product's new revision.
+
+    Everywhere means that nobody gets it any more, from the moment of the commit on: other products' pages and orders
+    neither. What else it shows has it taken down behind that commit, each product in an entry of its own.
+
+    Raises:
+        Refused: there is no such product, or the picture does not show it.
+    """
+    everywhere = extent is Extent.EVERYWHERE
+    ref, files = PRODUCT.ref(product_id), await pictures.refs_of(kernel, picture) if everywhere else []
 
     def decide(states: States) -> Decided[int] | Problem:
         product = states.get(ref)
@@ -227,9 +246,32 @@ async def take_down(kernel: Kernel, by: By, product_id: UUID, picture: str, reas
         if isinstance(decision, Refusal):
             return Refused(*TEXTS[decision], reason=decision.value)
         assert product is not None
-        return Decided(product.revision + 1, [Happened(ref, decision)])
+        events = [Happened(ref, decision), *pictures.withhold(states, files, reason)]
+        return Decided(product.revision + 1, events)
 
-    return await kernel.committer.submit(by.command([ref], decide, int))
+    revision = await kernel.committer.submit(by.command([ref, *files], decide, int))
+    if everywhere:
+        await _clear(kernel, by._replace(key=None), picture, reason)
+    return revision
+
+
+async def _clear(kernel: Kernel, by: By, picture: str, reason: str) -> None:
+    """Take a picture that nobody gets any more down from every product; what is not shown by then is well."""
+    async with kernel.db.read() as tx:
+        shown = await queries.showing(tx, picture)
+    for product_id in shown:
+        ref = PRODUCT.ref(product_id)
+
+        def decide(states: States, ref: StreamRef[Product, Event] = ref) -> Decided[None]:
+            decision = decide_take_down(states.get(ref), picture, reason=reason)
+            return Decided(None, [] if isinstance(decision, Refusal) else [Happened(ref, decision)])
+
+        await kernel.committer.submit(by.command([ref], decide, type(None)))
+
+
+def _withheld(states: States, refs: Sequence[StreamRef[Picture, Any]]) -> bool:
+    """Tell whether a picture of several streams is withheld in any of them; they are compared at commit."""
+    return any(state.withheld for ref in refs if (state := states.get(ref)))
 
 
 async def _right(kernel: Kernel, actor: Actor, product_id: UUID) -> Right | None:
@@ -306,11 +348,11 @@ async def get(kernel: Kernel, product_id: UUID) -> Offered:
     return found[0]
 
 
-async def first_pictures(kernel: Kernel, revisions: Sequence[tuple[UUID, int]]) -> tuple[str | None, ...]:
+async def first_pictures(kernel: Kernel, revisions: Sequence[tuple[UUID, int]]) -> tuple[FirstPicture | None, ...]:
     """
-    Tell for revisions of products which picture came first then, by its digest; ``None`` where there was none.
+    Tell for revisions of products which picture came first then; ``None`` where there was none.
 
-    One statement, and what the journal holds of these products.
+    Two statements, and what the journal holds of these products.
     """
     streams = {str(PRODUCT.ref(product_id)): product_id for product_id, _ in revisions}
     async with kernel.db.pool.acquire() as connection:
@@ -321,7 +363,9 @@ async def first_pictures(kernel: Kernel, revisions: Sequence[tuple[UUID, int]]) 
         for entry in own:
             product = PRODUCT.evolve(product, decoder(PRODUCT)(entry.body), entry.at)
             found[streams[stream], product.revision] = next(iter(product.pictures), None)
-    return tuple(found.get(revision) for revision in revisions)
+    first = [found.get(revision) for revision in revisions]
+    gone = await pictures.withheld(kernel, [digest for digest in first if digest])
+    return tuple(FirstPicture(digest, digest in gone) if digest else None for digest in first)
 
 
 async def compare(kernel: Kernel, ids: Sequence[UUID]) -> tuple[Offered, ...]:

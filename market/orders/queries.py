@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalog.products.rules import FirstPicture
 from kernel.access.actors import OVERSEERS, PURCHASERS, SUPPLIERS, Actor
 from kernel.commit.command import States
 from kernel.db.database import Database
@@ -295,8 +296,8 @@ class OrderDetail(msgspec.Struct, frozen=True, gc=False):
     terms: Terms
     steps: tuple[Step, ...]
     timeline: tuple[OrderMoment, ...]
-    pictures: tuple[str | None, ...]
-    """For each line the digest of the picture that the product showed first when it was ordered."""
+    pictures: tuple[FirstPicture | None, ...]
+    """For each line the picture that the product showed first when it was ordered."""
     receipt_version: int | None
     """The last entry that the caller made itself, and may have a receipt of."""
     approval: ApprovedBy | None = None

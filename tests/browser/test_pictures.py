@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from playwright.async_api import FilePayload, Page, expect
 
-from tests.builders.browser import PHONE, WIDE, Service, Visit
+from tests.builders.browser import PHONE, WIDE, Service, Visit, order_of
 from tests.builders.pictures import a_picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -104,3 +104,34 @@ async def test_a_supplier_that_does_not_offer_a_product_is_told_so(visit: Visit,
 
     await expect(page.get_by_role("alert")).to_contain_text("没有供应这个商品")
     await expect(page.get_by_label("上传图片")).to_have_count(0)
+
+
+async def test_an_order_says_that_its_picture_was_taken_down_everywhere(visit: Visit, service: Service) -> None:
+    product_id = product_of(service, "数源 11 英寸平板式计算机")
+    seller = await visit("supplier1")
+    page = await seller.go(f"/catalogue/{product_id}/pictures")
+    await page.get_by_label("上传图片").set_input_files([a_file(9)])
+    await page.get_by_role("button", name="保存图片").click()
+    await expect(page.get_by_text("图片已保存")).to_be_visible()
+    (order,) = order_of(service, product_id)["orders"]
+    handler = await visit("handler", size=PHONE)
+    desk = await handler.go(f"/orders/{order['order_id']}")
+    assert await loaded(desk, ".is-thumb img") == 360
+
+    operator = await visit("operator", size=WIDE)
+    page = await operator.go(f"/catalogue/{product_id}/pictures")
+    await page.get_by_role("button", name="下架第 1 张图片").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("radio", name="仅本商品")).to_be_checked()
+    await dialog.get_by_text("全平台").click()
+    await dialog.get_by_role("textbox").fill("侵权")
+    assert await operator.findings() == []
+    await dialog.get_by_role("button", name="下架").click()
+    await expect(page.get_by_text("还没有图片")).to_be_visible()
+
+    for visitor, view in ((handler, desk), (seller, await seller.go(f"/orders/{order['order_id']}"))):
+        await view.reload()
+        await visitor.settled()
+        await expect(view.get_by_text("图片已下架")).to_be_visible()
+        assert await visitor.findings() == []
+    assert await handler.overflow() <= 0

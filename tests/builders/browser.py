@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 from playwright.async_api import ConsoleMessage, Page, expect
@@ -68,13 +68,12 @@ class Visitor(NamedTuple):
         return width
 
 
-def ask_for_approval(service: Service) -> str:
-    """Have the handler order something that needs an approver, and return the request's id."""
+def order_of(service: Service, product_id: str, *, at_least_fen: int = 1) -> dict[str, Any]:
+    """Have the handler order as many of a product as come to an amount, and return what became of it."""
     cookies = {"zhecai_session": service.cookie_of("handler")}
     with httpx2.Client(base_url=service.url, cookies=cookies) as client:
-        (row, *_) = client.get("/api/products", params={"q": "计算机", "limit": 1}).json()["items"]
-        offer = client.get(f"/api/products/{row['product_id']}").json()["offers"][0]
-        enough = -(-province.APPROVAL_FROM // offer["price_fen"])
+        offer = client.get(f"/api/products/{product_id}").json()["offers"][0]
+        enough = -(-at_least_fen // offer["price_fen"])
         lines = client.get("/api/budget-lines").json()["items"]
         body = {
             "budget_line_id": max(lines, key=lambda line: line["available_fen"])["budget_line_id"],
@@ -85,8 +84,15 @@ def ask_for_approval(service: Service) -> str:
             "lines": [{"offer_id": offer["offer_id"], "quantity": enough, "price_fen": offer["price_fen"]}],
         }
         headers = {"Idempotency-Key": secrets.token_hex(16)}
-        answer = client.post("/api/orders", json=body, headers=headers).raise_for_status().json()
-        return str(answer["requests"][0]["request_id"])
+        answer: dict[str, Any] = client.post("/api/orders", json=body, headers=headers).raise_for_status().json()
+        return answer
+
+
+def ask_for_approval(service: Service) -> str:
+    """Have the handler order something that needs an approver, and return the request's id."""
+    found = httpx2.get(f"{service.url}/api/products", params={"q": "计算机", "limit": 1}).json()["items"]
+    (asked,) = order_of(service, found[0]["product_id"], at_least_fen=province.APPROVAL_FROM)["requests"]
+    return str(asked["request_id"])
 
 
 def note(visitor: Visitor, message: ConsoleMessage) -> None:

@@ -11,6 +11,7 @@ import pytest
 from catalog.goods.service import GoodsOptions, GoodsReport, import_goods
 from catalog.pictures import service as pictures
 from catalog.products import service as products
+from catalog.products.rules import Extent
 from catalog.products.service import Wanted
 from kernel.commit.by import By
 from kernel.problems import Invalid
@@ -123,6 +124,23 @@ async def test_a_dry_run_judges_pictures_and_keeps_none(kernel: Kernel, folder: 
 
     assert (report.imported, report.rejected) == (1, 1)
     assert not kernel.blobs.directory.exists()
+
+
+@pytest.mark.usefixtures("market")
+async def test_a_picture_that_was_taken_down_everywhere_is_not_taken_from_an_import_either(
+    kernel: Kernel, folder: Path
+) -> None:
+    await imported(kernel, folder, ["图1.jpg"])
+    (digest,) = await shown(kernel)
+    (row,) = (await products.find(kernel, Wanted(text="电脑1"))).items
+    by = By(OPERATOR, "local", kernel.clock.now())
+    await products.take_down(kernel, by, row.product_id, digest, "侵权", Extent.EVERYWHERE)
+
+    for cell in ("图1.jpg", digest):
+        for dry_run in (True, False):
+            report = await imported(kernel, folder, [cell], dry_run=dry_run)
+            assert [fault.field for fault in report.faults] == ["pictures"]
+    assert await shown(kernel) == ()
 
 
 @pytest.mark.usefixtures("market")

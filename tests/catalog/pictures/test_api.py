@@ -9,15 +9,17 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from catalog.products import service as products
 from kernel.access.actors import Actor, Role
 from kernel.pictures import BYTES_MAX
 from kernel.runtime import Kernel
 from registries.organisations.rules import Kind
-from tests.builders.catalog import Market, a_market, an_offer_of
+from tests.builders.catalog import Market, a_market, an_offer_of, some_details
 from tests.builders.pictures import a_picture
-from tests.builders.registries import a_user, register
+from tests.builders.registries import OPERATOR, a_user, register
 
 _keys = itertools.count()
+AT_ONCE = 12
 
 
 class Person:
@@ -227,6 +229,84 @@ async def test_the_operator_takes_a_picture_down_with_a_reason_that_stays(fair: 
     assert (await fair.seller.album(fair.product_id))["pictures"] == []
     body_kept = await kernel.db.pool.fetchval("select body from journal where kind = 'product.picture-taken-down'")
     assert "与商品不符" in bytes(body_kept).decode()
+
+
+async def take_down(fair: Fair, product_id: UUID, digest: str, extent: str) -> httpx2.Response:
+    body = {"picture": digest, "reason": "侵权", "extent": extent}
+    headers = {**fair.operator.headers, "Idempotency-Key": f"key-{next(_keys)}"}
+    return await fair.operator.client.post(f"/api/products/{product_id}/pictures/take-down", json=body, headers=headers)
+
+
+async def seen(fair: Fair, digest: str) -> list[int]:
+    """How the addresses of a picture answer somebody, one who has it already, and the thumbnail's."""
+    client, known = fair.buyer.client, {"If-None-Match": f'"{digest}"'}
+    return [
+        (await client.get(f"/api/pictures/{digest}")).status_code,
+        (await client.get(f"/api/pictures/{digest}", headers=known)).status_code,
+        (await client.get(f"/api/pictures/{digest}/thumbnail")).status_code,
+    ]
+
+
+async def test_what_is_taken_down_from_one_product_is_still_there_for_orders_and_other_products(fair: Fair) -> None:
+    digest = await fair.seller.picture()
+    await fair.seller.show(fair.product_id, [digest], 1)
+
+    assert (await take_down(fair, fair.product_id, digest, "product")).status_code == 200
+    assert await seen(fair, digest) == [200, 304, 200]
+    assert (await fair.seller.show(fair.product_id, [digest], 3)).status_code == 200
+
+
+async def test_what_is_taken_down_everywhere_nobody_gets_any_more(fair: Fair, kernel: Kernel) -> None:
+    another = await products.create_product(kernel, OPERATOR, some_details(model="另一型号"))
+    await an_offer_of(kernel, fair.market, product_id=another)
+    digest, kept = await fair.seller.picture(1), await fair.seller.picture(2)
+    assert await fair.other.picture(1) == digest
+    await fair.seller.show(fair.product_id, [digest, kept], 1)
+    await fair.seller.show(another, [kept, digest], 1)
+
+    done = await take_down(fair, fair.product_id, digest, "everywhere")
+
+    assert (done.status_code, done.json()["revision"]) == (200, 3)
+    assert await seen(fair, digest) == [404, 404, 404]
+    assert await seen(fair, kept) == [200, 304, 200]
+    for product_id in (fair.product_id, another):
+        assert (await fair.buyer.client.get(f"/api/products/{product_id}")).json()["pictures"] == [kept]
+    for person in (fair.seller, fair.other):
+        again = await person.send_in(a_picture(number=1))
+        assert (again.status_code, again.json()["reason"]) == (422, "picture-withheld")
+    shown = await fair.seller.show(fair.product_id, [kept, digest], 3)
+    assert (shown.status_code, shown.json()["reason"]) == (409, "picture-unknown")
+    assert (await take_down(fair, fair.product_id, digest, "everywhere")).status_code == 409
+
+
+async def test_a_picture_that_is_shown_anew_while_it_is_taken_down_everywhere_ends_on_no_product(
+    fair: Fair, kernel: Kernel
+) -> None:
+    others = [await products.create_product(kernel, OPERATOR, some_details(model=f"型号{n}")) for n in range(AT_ONCE)]
+    for product_id in others:
+        await an_offer_of(kernel, fair.market, product_id=product_id)
+    digest = await fair.seller.picture()
+    await fair.seller.show(fair.product_id, [digest], 1)
+    shown = [fair.seller.show(product_id, [digest], 1) for product_id in others]
+
+    answers = await asyncio.gather(
+        *shown[: AT_ONCE // 2], take_down(fair, fair.product_id, digest, "everywhere"), *shown[AT_ONCE // 2 :]
+    )
+
+    assert answers[AT_ONCE // 2].status_code == 200
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    for product_id in others:
+        assert (await fair.buyer.client.get(f"/api/products/{product_id}")).json()["pictures"] == []
+
+
+async def test_another_file_that_is_the_same_picture_is_not_taken_either(fair: Fair) -> None:
+    digest = await fair.seller.picture()
+    await fair.seller.show(fair.product_id, [digest], 1)
+    await take_down(fair, fair.product_id, digest, "everywhere")
+
+    answer = await fair.seller.send_in(a_picture(number=1) + b"\0")
+
+    assert (answer.status_code, answer.json()["reason"]) == (422, "picture-withheld")
 
 
 async def test_of_two_who_change_the_pictures_at_once_one_is_told(kernel: Kernel, fair: Fair) -> None:

@@ -4,7 +4,16 @@ from uuid import UUID
 
 import pytest
 
-from catalog.pictures.rules import Picture, Refusal, Stored, decide_store, evolve, picture_id_of
+from catalog.pictures.rules import (
+    Picture,
+    Refusal,
+    Stored,
+    Withheld,
+    decide_store,
+    decide_withhold,
+    evolve,
+    picture_id_of,
+)
 from tests.builders.registries import AT
 
 SOURCE = "a" * 64
@@ -35,3 +44,14 @@ def test_a_picture_has_the_name_that_follows_from_it() -> None:
 
     with pytest.raises(AssertionError):
         decide_store(None, wrong)
+
+
+def test_a_picture_is_withheld_once_and_not_taken_again() -> None:
+    picture = evolve(None, stored(), AT)
+    decision = decide_withhold(picture, reason="侵权")
+    assert decision == Withheld("侵权")
+    after = evolve(picture, decision, AT)
+
+    assert (picture.withheld, after.withheld, after.digest) == ("", "侵权", picture.digest)
+    assert decide_withhold(after, reason="再次") is Refusal.WITHHELD
+    assert decide_store(after, stored()) is Refusal.WITHHELD

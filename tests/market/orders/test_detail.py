@@ -5,6 +5,7 @@ import pytest
 from catalog.offers.service import OFFER
 from catalog.pictures.service import store_picture
 from catalog.products import service as products
+from catalog.products.rules import Extent, FirstPicture
 from kernel.commit.by import By
 from kernel.problems import NotFound, Unavailable
 from kernel.runtime import Kernel
@@ -13,6 +14,7 @@ from market.orders import service
 from market.orders.lifecycle import Step
 from tests.builders.market_orders import Trade, a_trade, an_order_of, state_of, step
 from tests.builders.pictures import a_picture
+from tests.builders.registries import OPERATOR
 
 
 @pytest.fixture
@@ -36,9 +38,26 @@ async def test_an_order_shows_the_picture_that_the_product_had_when_it_was_order
     pictured = await an_order_of(kernel, trade)
     await illustrate(digests[1])
 
-    for order_id, picture in ((bare, None), (pictured, digests[0])):
+    for order_id, picture in ((bare, None), (pictured, FirstPicture(digests[0], taken_down=False))):
         found = await service.detail(kernel, trade.purchaser, order_id)
         assert found.pictures == (picture,)
+
+
+@pytest.mark.parametrize("extent", list(Extent))
+async def test_an_order_keeps_a_picture_that_does_not_show_the_product_and_says_that_an_unlawful_one_is_gone(
+    kernel: Kernel, trade: Trade, extent: Extent
+) -> None:
+    by = By(trade.supplier, "test", kernel.clock.now())
+    product_id = (await state_of(kernel, OFFER.ref(trade.offer_id))).product_id
+    digest = (await store_picture(kernel, by, a_picture())).digest
+    await products.illustrate(kernel, by, product_id, (digest,), revision=1)
+    order_id = await an_order_of(kernel, trade)
+
+    await products.take_down(kernel, By(OPERATOR, "test", kernel.clock.now()), product_id, digest, "不妥", extent)
+
+    for actor in (trade.purchaser, trade.supplier):
+        found = await service.detail(kernel, actor, order_id)
+        assert found.pictures == (FirstPicture(digest, taken_down=extent is Extent.EVERYWHERE),)
 
 
 async def test_an_order_names_the_last_entry_that_the_caller_made(kernel: Kernel, trade: Trade) -> None:

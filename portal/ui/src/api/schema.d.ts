@@ -1016,7 +1016,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take an improper picture of a product down */
+        /** Take an improper picture down: from a product, or from the whole platform */
         post: operations["take_picture_down"];
         delete?: never;
         options?: never;
@@ -2897,6 +2897,12 @@ export interface components {
             extend_from?: components["schemas"]["ExtendFrom"];
         };
         /**
+         * Extent
+         * @description How far a picture is taken down.
+         * @enum {unknown}
+         */
+        Extent: "everywhere" | "product";
+        /**
          * FacetsOut
          * @description Counts over the first ``total`` matches; ``more`` says that there are more.
          */
@@ -2933,6 +2939,14 @@ export interface components {
             field: string;
             before: string;
             after: string;
+        };
+        /**
+         * FirstPicture
+         * @description The picture that a product showed first; ``taken_down`` says that nobody gets it any more.
+         */
+        FirstPicture: {
+            digest: string;
+            taken_down: boolean;
         };
         /**
          * GrantOut
@@ -3521,7 +3535,7 @@ export interface components {
             terms: components["schemas"]["Terms"];
             steps: components["schemas"]["OrderStep"][];
             timeline: components["schemas"]["OrderMoment"][];
-            pictures: (string | null)[];
+            pictures: (components["schemas"]["FirstPicture"] | null)[];
             receipt_version: number | null;
             /** @default null */
             approval?: components["schemas"]["ApprovedBy"] | null;
@@ -4787,11 +4801,13 @@ export interface components {
         };
         /**
          * TakeDownIn
-         * @description Which picture is taken down, and why.
+         * @description Which picture is taken down, how far, and why.
          */
         TakeDownIn: {
             picture: string;
             reason: string;
+            /** @default product */
+            extent?: components["schemas"]["Extent"];
         };
         /**
          * Terms
@@ -10624,7 +10640,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Take an improper picture of a product down */
+            /** @description Take an improper picture down: from a product, or from the whole platform */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -30,7 +30,14 @@ export default {
   takeDown: "Take down",
   takeDownNth: "Take picture {n} down",
   takeDownTitle: "Take this picture down?",
-  takeDownNote: "The picture will no longer be shown; the reason is kept in the journal.",
+  takeDownNote: "The reason goes into the journal, where the supplier finds it.",
+  extentLabel: "How far",
+  extent: { product: "From this product", everywhere: "From the whole platform" },
+  extentNote: {
+    product: "Say, it shows something else. Orders go on showing the picture that they were placed with, for both parties to check.",
+    everywhere: "Unlawful, improper or somebody else's. No product and no order shows it any more, it is not taken again, and this cannot be undone.",
+  },
   takenDown: "Picture taken down",
+  gone: "Taken down",
   notYours: "Your organisation does not offer this product and cannot manage its pictures.",
 };

@@ -30,7 +30,14 @@ export default {
   takeDown: "下架",
   takeDownNth: "下架第 {n} 张图片",
   takeDownTitle: "下架这张图片？",
-  takeDownNote: "图片将不再显示；理由记入日志，供应商可以查询。",
+  takeDownNote: "理由记入日志，供应商可以查询。",
+  extentLabel: "下架范围",
+  extent: { product: "仅本商品", everywhere: "全平台" },
+  extentNote: {
+    product: "例如与商品不符。已下的订单仍显示下单时的图片，供双方核对。",
+    everywhere: "违法、不当或侵权的图片。所有商品和已下的订单都不再显示，也不能再次上传；不能恢复。",
+  },
   takenDown: "图片已下架",
+  gone: "图片已下架",
   notYours: "贵单位没有供应这个商品，不能管理它的图片。",
 };
