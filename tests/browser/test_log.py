@@ -48,6 +48,26 @@ async def test_an_auditor_finds_entries_and_gets_a_receipt(visit: Visit) -> None
     assert (await downloading.value).suggested_filename == "log.csv"
 
 
+async def test_from_a_page_that_cannot_be_loaded_there_is_a_way_back(visit: Visit) -> None:
+    visitor = await visit("auditor", expected=("ERR_FAILED",))
+    page = await visitor.go("/log")
+    card = page.locator("section").filter(has=page.get_by_role("heading", name="日志检索"))
+    await page.route(re.compile("/api/log/entries.*cursor="), lambda route: route.abort())
+
+    await card.get_by_role("button", name="下一页").click()
+    await expect(card.get_by_text("连接不上服务器")).to_be_visible()
+    await expect(card.get_by_text("第 2 页")).to_be_visible()
+    await expect(card.get_by_role("button", name="下一页")).to_be_disabled()
+    await card.get_by_role("button", name="上一页").click()
+
+    await expect(card.get_by_role("rowheader").first).to_be_visible()
+    await expect(card.get_by_text("第 1 页")).to_be_visible()
+    await page.unroute_all()
+    await card.get_by_role("button", name="下一页").click()
+    await expect(card.get_by_text("第 2 页")).to_be_visible()
+    await expect(card.get_by_role("rowheader").first).to_be_visible()
+
+
 async def test_the_auditors_browser_remembers_what_it_checked(visit: Visit) -> None:
     visitor = await visit("auditor")
     page = await visitor.go("/log")

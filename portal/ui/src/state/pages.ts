@@ -27,17 +27,18 @@ export function usePages<Item>(
   if (filters.length > 0) watch(filters, () => (trail.value = []), { flush: "sync" });
   const load = useLoad(() => read(trail.value.at(-1)), [...filters, trail]);
   const items = computed(() => load.data.value?.items ?? []);
+  // While a page cannot be loaded, the data is still that of another one: what comes next is not known.
+  const next = computed(() => (load.state.value === "ready" ? load.data.value?.next : null));
 
   function goNext(): void {
-    const next = load.data.value?.next;
-    if (next) trail.value = [...trail.value, next];
+    if (next.value) trail.value = [...trail.value, next.value];
   }
 
   return {
     load,
     items,
     page: computed(() => trail.value.length + 1),
-    hasNext: computed(() => Boolean(load.data.value?.next)),
+    hasNext: computed(() => Boolean(next.value)),
     hasPrevious: computed(() => trail.value.length > 0),
     goNext,
     goPrevious: () => (trail.value = trail.value.slice(0, -1)),
