@@ -18,6 +18,7 @@ from kernel.blobs.store import Blobs
 from kernel.bus import Bus
 from kernel.clock import Clock
 from kernel.commit.committer import Committer
+from kernel.commit.trading import Trading
 from kernel.db.database import Database
 from kernel.db.skew import Skew
 from kernel.live.halls import Halls
@@ -139,7 +140,13 @@ async def open_kernel(
 
 def _halls(settings: Settings, db: Database, bus: Bus, committer: Committer) -> Halls:
     flush_min_s, buffer_bytes_max = settings.flush_min_s, settings.viewer_buffer_bytes_max
-    return Halls(db, bus, flush_min_s=flush_min_s, buffer_bytes_max=buffer_bytes_max, busy=lambda: committer.busy)
+    return Halls(
+        db,
+        bus,
+        flush_min_s=flush_min_s,
+        buffer_bytes_max=buffer_bytes_max,
+        busy=lambda: committer.trading is not Trading.CALM,
+    )
 
 
 def _committer(settings: Settings, clock: Clock, db: Database, name: str) -> Committer:

@@ -153,7 +153,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Whose ``X-Forwarded-For`` is believed."""
     workers: Workers = 1
     pool_size: PoolSize = 10
-    """A process opens at most twice as many database connections, and four more."""
+    """A process opens at most twice as many database connections, and six more."""
     demo: Yes = False
     """Shows the sample accounts on the login page: never on a real site."""
     log_level: Level = LogLevel.INFO

@@ -6,7 +6,7 @@ top of what the one in flight will leave behind. Where that one does not come to
 connection broke), nothing was told to anybody: the commands go back to the queue and are decided again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from kernel.commit.batch import Batch, Known, Outcome, Pending, Ref
@@ -15,23 +15,32 @@ from kernel.journal.streams import Versioned
 
 
 class _Overlay:
-    """The states that a batch in flight will leave, in front of those that are known."""
+    """The states that the batches in flight will leave, the last one's first, in front of those that are known."""
 
-    __slots__ = ("_behind", "_front")
+    __slots__ = ("_behind", "_fronts")
 
-    def __init__(self, front: Mapping[Ref, Versioned[Any]], behind: Known) -> None:
-        self._front = front
+    def __init__(self, fronts: Sequence[Mapping[Ref, Versioned[Any]]], behind: Known) -> None:
+        self._fronts = fronts
         self._behind = behind
 
     def get(self, ref: Ref, /) -> Versioned[Any] | None:
-        return self._front.get(ref) or self._behind.get(ref)
+        for front in self._fronts:
+            if found := front.get(ref):
+                return found
+        return self._behind.get(ref)
 
 
 class Ahead:
-    """The next batch, decided command by command while ``flying`` is being written."""
+    """
+    The next batch, decided command by command while those of ``flying``, the oldest first, are being written.
 
-    def __init__(self, flying: Batch, known: Known, len_max: int) -> None:
-        self.batch: Final = Batch(_Overlay(flying.results(), known))
+    ``grounded`` tells that it cannot be sent behind them, and waits until they have landed.
+    """
+
+    def __init__(self, flying: Iterable[Batch], known: Known, len_max: int) -> None:
+        fronts = [batch.results() for batch in flying]
+        self.batch: Final = Batch(_Overlay(fronts[::-1], known))
+        self.grounded = False
         self.pending: Final[list[Pending]] = []
         self.outcomes: Final[list[Outcome]] = []
         self._keys: Final[set[tuple[str, str]]] = set()

@@ -1,5 +1,5 @@
 """
-Group commit: while one transaction commits, the next batch gathers; nobody is answered before the commit.
+Group commit: while one batch commits, the next gathers and follows it; nobody is answered before the commit.
 
 Correctness lives in the database: a batch appends to the journal where (stream, version) is unique, so of two
 processes that decided from the same state one fails whole, reloads and decides again. A process therefore keeps
@@ -9,13 +9,11 @@ Cost: see ``zhecai bench auction`` and ``zhecai bench orders``.
 """
 
 import asyncio
-import secrets
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
-import msgspec
 import structlog
 
 from kernel.clock import Clock
@@ -23,10 +21,14 @@ from kernel.commit import keys, together
 from kernel.commit.ahead import Ahead
 from kernel.commit.batch import Batch, Done, Outcome, Pending, Ref, kinds_of
 from kernel.commit.command import Command
+from kernel.commit.contended import Contended
 from kernel.commit.failures import Clash, KeyTaken, failed, unavailable
+from kernel.commit.flight import Flight
 from kernel.commit.herald import Herald, tell
+from kernel.commit.sessions import Sessions
 from kernel.commit.together import Lost, NotCommittedError
-from kernel.db.database import AWAY, Database
+from kernel.commit.trading import Tempo, Trading
+from kernel.db.database import AWAY, Database, is_away
 from kernel.journal import queries
 from kernel.journal.streams import Connection, Versioned
 from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMMIT_SECONDS
@@ -36,35 +38,19 @@ A = TypeVar("A")
 ATTEMPTS_MAX: Final = 20
 ATTEMPTS_BEFORE_ALONE: Final = 3
 """After so many lost races for a stream, one batch keeps all other writers out: nobody starves."""
-CONTENDED_S: Final = 5.0
-"""How long a stream on which processes clashed is locked before deciding, instead of tried."""
 AHEAD_PART: Final = 8
 """How many commands are decided ahead in one turn of the event loop: the database's answer must not wait long."""
 SPACING_S: Final = 0.001
 """The shortest time from the beginning of one batch to that of the next, unless ``ENOUGH`` commands wait."""
-ENOUGH: Final = 32
-BUSY: Final = 12
-"""A process whose batches usually hold so many commands has no time for what can wait a little."""
-SATURATED_S: Final = 0.25
-"""How long after its last batch a committer still counts as saturated."""
+ENOUGH: Final = 24
+"""So many commands do not wait for more: they are a batch, and are sent behind the one that is being written."""
+FLIGHTS_MAX: Final = 2
+"""How many batches are under way at most: one that the database writes, and one that lies there and comes next."""
 CACHED_STREAMS_MAX: Final = 50_000
 _RECONNECT_S: Final = 0.2
 _CONNECT_S_MIN: Final = 1.0
 
 log = structlog.get_logger()
-
-
-class InDoubt(msgspec.Struct, gc=False):
-    """
-    A batch whose COMMIT was sent and has not been answered yet, and the transaction that holds it.
-
-    ``xid`` is ``None`` where the one statement was also the commit; then ``life`` names the session that ran it.
-    """
-
-    batch: Batch
-    outcomes: list[Outcome]
-    xid: str | None
-    life: int = 0
 
 
 class Committer:
@@ -85,7 +71,6 @@ class Committer:
         queue_age_max_s: float = 5.0,
         batch_len_max: int = 512,
     ) -> None:
-        self._database: Final = database
         self._clock: Final = clock
         self._name: Final = name
         self._queue_len_max: Final = queue_len_max
@@ -94,22 +79,20 @@ class Committer:
         self._queue: deque[Pending] = deque()
         self._wake: Final = asyncio.Event()
         self._known: dict[Ref, Versioned[Any]] = {}
-        self._contended: Final[dict[Ref, float]] = {}
-        self._connection: Connection | None = None
+        self._contended: Final = Contended(clock)
+        self._sessions: Final = Sessions(database)
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        self._in_doubt: InDoubt | None = None
+        self._flights: Final[deque[Flight]] = deque()
         self._ahead: Ahead | None = None
         self._looking = False
-        self._life = 0
-        self._begun_s = 0.0
-        self._usual_len = 0.0
+        self._tempo: Final = Tempo(clock)
         self._herald: Final = Herald(name)
         self.listeners: Final = self._herald.listeners
 
     async def open(self) -> None:
         """Connect and start committing."""
-        await self._connect()
+        await self._sessions.open()
         self._task = asyncio.create_task(self._run(), name=f"committer-{self._name}")
 
     async def close(self) -> None:
@@ -119,8 +102,7 @@ class Committer:
         if self._task:
             await self._task
         self._herald.finish()
-        if self._connection:
-            await self._connection.close()
+        await self._sessions.close()
 
     async def submit(self, command: Command[A]) -> A:
         """
@@ -166,30 +148,55 @@ class Committer:
             asyncio.get_running_loop().call_soon(self._look_ahead)
 
     def _look_ahead(self) -> None:
-        """Decide some of what waits on top of the batch in flight, and go on in the next turn of the event loop."""
+        """
+        Decide some of what waits on top of the batches in flight, and go on in the next turn of the event loop.
+
+        What has become a batch is sent behind the one that is being written, so that the database finds it there.
+        """
         self._looking = False
         ahead, queue = self._ahead, self._queue
         if ahead is None or self._contended:
             return
         for _ in range(min(AHEAD_PART, len(queue))):
             if not ahead.takes(queue[0].command):
-                return  # it waits for the batch after the next, and with it whoever came later
+                break  # it waits for the batch after the next, and with it whoever came later
             ahead.take(queue.popleft())
-        if queue:
-            self._look_ahead_soon()
+        else:
+            if queue:
+                self._look_ahead_soon()
+        if len(ahead.pending) >= ENOUGH and len(self._flights) < FLIGHTS_MAX and not ahead.grounded:
+            self._follow(ahead)
+
+    def _follow(self, ahead: Ahead) -> None:
+        """Send a batch behind those in flight; one that cannot be sent so, for whatever reason, waits for its turn."""
+        ahead.grounded = True
+        retried = any(
+            one.command.key and outcome.problem for one, outcome in zip(ahead.pending, ahead.outcomes, strict=True)
+        )
+        if retried or not ahead.batch.appends:  # the journal is asked first what they were answered the first time
+            return
+        try:
+            self._send(ahead.batch, ahead.pending, ahead.outcomes)
+        except Exception as error:  # noqa: BLE001 - its turn finds out the same, and tells whom it concerns
+            log.debug("commit.grounded", committer=self._name, error=repr(error))
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or self._ahead:
+            while self._queue or self._ahead or self._flights:
+                if self._flights:
+                    await self._settle(self._flights[0].pending, flight=self._flights[0])
+                    continue
                 await self._gather()
+                if self._flights:  # what was decided ahead has become a batch meanwhile
+                    continue
                 ahead, self._ahead = self._ahead, None
                 if ahead and ahead.pending:
-                    await self._settle(ahead.pending, ahead)
+                    await self._settle(self._without_repeats(ahead.pending), ahead)
                 elif self._queue:
                     size = min(len(self._queue), self._batch_len_max)
-                    await self._settle([self._queue.popleft() for _ in range(size)])
+                    await self._settle(self._without_repeats([self._queue.popleft() for _ in range(size)]))
             if self._closing:
                 return
 
@@ -201,37 +208,32 @@ class Committer:
         Who comes alone, long after the last one, does not wait.
         """
         waiting = len(self._queue) + (len(self._ahead.pending) if self._ahead else 0)
-        wait_s = self._begun_s + SPACING_S - self._clock.monotonic_s()
+        wait_s = self._tempo.begun_s + SPACING_S - self._clock.monotonic_s()
         if 0 < wait_s <= SPACING_S and waiting < ENOUGH and not self._closing:
             await asyncio.sleep(wait_s)
-        self._begun_s = self._clock.monotonic_s()
-        self._usual_len += (waiting - self._usual_len) / 8
 
     @property
-    def busy(self) -> bool:
-        """Tell whether many commands come: what can be done less often should."""
-        return self._usual_len > BUSY and self._clock.monotonic_s() - self._begun_s < SATURATED_S
-
-    @property
-    def saturated(self) -> bool:
-        """Tell whether commands come faster than batches leave: what can wait should."""
-        return self._usual_len > ENOUGH and self._clock.monotonic_s() - self._begun_s < SATURATED_S
+    def trading(self) -> Trading:
+        """Tell how much there is to do: what can wait should."""
+        return self._tempo.trading
 
     async def _settle(  # noqa: C901 - one case a failure
-        self, pending: list[Pending], ahead: Ahead | None = None
+        self, pending: list[Pending], ahead: Ahead | None = None, *, flight: Flight | None = None
     ) -> None:
-        """See a batch through, decided ahead or not: every one of its commands is told exactly once."""
-        pending = self._without_repeats(pending)
+        """See a batch through, decided ahead, sent already, or not: every one of its commands is told exactly once."""
         attempts = 0
         replay = False
         in_turn = False
         while pending:
             try:
                 if replay:
-                    pending, replay = await self._replay(pending), False
+                    pending, replay = await self._replayed(pending), False
                     continue
-                alone, decided, ahead = attempts >= ATTEMPTS_BEFORE_ALONE, ahead, None
-                return await self._commit(pending, decided, alone=alone, in_turn=in_turn)
+                sent, flight, decided, ahead = flight, None, ahead, None
+                alone = attempts >= ATTEMPTS_BEFORE_ALONE
+                return await (
+                    self._land(sent) if sent else self._commit(pending, decided, alone=alone, in_turn=in_turn)
+                )
             except (Clash, asyncpg.DeadlockDetectedError):
                 COMMIT_CLASHES.labels(self._name).inc()
                 attempts += 1
@@ -258,31 +260,20 @@ class Committer:
 
     def _without_repeats(self, pending: list[Pending]) -> list[Pending]:
         """Put off a second command with the same idempotency key until the first has its answer."""
-        seen: set[tuple[str, str]] = set()
-        first: list[Pending] = []
-        for one in pending:
-            key = one.command.key
-            if key is None:
-                first.append(one)
-            elif (key.owner, key.key) in seen:
-                self._queue.appendleft(one)
-            else:
-                seen.add((key.owner, key.key))
-                first.append(one)
+        first, repeated = keys.parted(pending)
+        self._queue.extendleft(repeated)
         return first
 
     async def _commit(self, pending: list[Pending], ahead: Ahead | None, *, alone: bool, in_turn: bool) -> None:
         """
-        Decide a batch, unless that was done ahead, and make it durable.
+        Decide a batch, unless that was done ahead, and make it durable. Nothing else is in flight meanwhile.
 
         Raises ``Clash``, ``KeyTaken`` or what the database raises; nothing was done then, and nobody told.
         """
-        connection = self._connected()
-        self._dissolve()
-        self._in_doubt = None
+        connection = self._sessions.plain
         refs = {ref for one in pending for ref in one.command.streams} if ahead is None else set[Ref]()
         new = {ref for one in pending for ref in (*one.command.creates, *one.command.supposes)}
-        contended = self._contended_among(refs)
+        contended = self._contended.among(refs)
         transaction = connection.transaction()
         open_ = False
         try:
@@ -296,57 +287,98 @@ class Committer:
             await self._load(connection, unknown)
             batch = ahead.batch if ahead else Batch(self._known)
             outcomes = ahead.outcomes if ahead else [batch.decide(one.command) for one in pending]
-            await self._answer_replays(connection, pending, outcomes)
-            started_s = self._clock.monotonic_s()
+            await keys.answer_replays(connection, pending, outcomes)
+            self._tempo.note(len(pending))
             if not batch.appends:
                 await self._check(connection, batch)
-            elif in_turn or open_ or not await self._write_at_once(connection, batch, pending, outcomes):
-                if not open_:
-                    await transaction.start()
-                    open_ = True
-                xid = await self._write(connection, batch, pending, outcomes)
-                self._in_doubt = InDoubt(batch, outcomes, xid)
+                return self._finish(batch, pending, outcomes)
+            if not (in_turn or open_) and (flight := self._send(batch, pending, outcomes)):
+                return await self._land(flight)
+            if not open_:
+                await transaction.start()
+                open_ = True
+            sent_s = self._clock.monotonic_s()
+            xid = await self._write(connection, batch, pending, outcomes)
+            self._flights.append(Flight(batch, pending, outcomes, sent_s, xid))
+            try:
                 await transaction.commit()
-                open_ = False
-            COMMIT_SECONDS.labels(self._name).observe(self._clock.monotonic_s() - started_s)
+            except Exception as error:
+                if not is_away(error):
+                    self._flights.clear()
+                raise
+            open_ = False
         finally:
             if open_ and not connection.is_closed():
                 await transaction.rollback()
-        self._finish(batch, pending, outcomes)
+        self._finish_first()
+        return None
 
-    async def _write_at_once(
-        self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
-    ) -> bool:
-        """Write and commit everything as one statement; ``False``, and nothing done, where the kinds forbid it."""
-        parts = await together.collected(batch.changes())
+    def _send(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> Flight | None:
+        """
+        Send a batch as one statement, behind those in flight; ``None``, and nothing sent, where its kinds forbid it.
+
+        What comes from now on is decided on top of it.
+        """
+        parts = together.collected(batch.changes())
         if parts is None:
-            return False
+            return None
         answers, read = keys.answers_of(pending, outcomes), list(batch.untouched().values())
-        self._in_doubt = InDoubt(batch, outcomes, None, self._life)
-        self._ahead = Ahead(batch, self._known, self._batch_len_max)
+        behind = self._flights[-1].anchor if self._flights else None
+        sent_s, sessions = self._clock.monotonic_s(), self._sessions
+        answer = together.send(sessions.pipeline, batch.sorted_entries(), answers, read, parts, behind)
+        flight = Flight(batch, pending, outcomes, sent_s, None, sessions.life, answer)
+        if self._flights:
+            self._tempo.note(len(pending))
+        self._flights.append(flight)
+        self._ahead = Ahead([one.batch for one in self._flights], self._known, self._batch_len_max)
         self._look_ahead_soon()
+        return flight
+
+    async def _land(self, flight: Flight) -> None:
+        """
+        Wait until the first batch in flight is durable, and have its callers told.
+
+        Raises as :meth:`_commit`; where the connection broke, the batch and those behind it stay in flight.
+        """
+        assert flight is self._flights[0]
+        assert flight.answer is not None
         try:
-            await together.commit(connection, batch.sorted_entries(), answers, read, parts)
-        except BaseException as error:
-            self._dissolve()
+            await together.committed(flight.answer)
+        except Exception as error:
+            if is_away(error):
+                raise
+            self._flights.popleft()
+            await self._dissolve()
             if not isinstance(error, NotCommittedError):
                 raise
             match error.lost:
-                case Lost.FASTER:
-                    self._contend(batch.entries)
-                    raise Clash from error
                 case Lost.KEY:
                     raise KeyTaken from error
                 case Lost.MOVED:
-                    self._contend(batch.untouched())
-                    raise Clash from error
-        return True
+                    self._contended.add(flight.batch.untouched())
+                case Lost.FASTER | Lost.BEHIND:
+                    self._contended.add(flight.batch.entries)
+            raise Clash from error
+        self._finish_first()
 
-    def _dissolve(self) -> None:
-        """Put back what was decided on top of a batch that did not come to be: it is decided again."""
-        if self._ahead:
-            self._queue.extendleft(reversed(self._ahead.pending))
-            self._ahead = None
+    async def _dissolve(self) -> None:
+        """
+        Put back what was decided on top of a batch that did not come to be: it is decided again.
+
+        What was sent behind it does not come to be either, and is answered at once.
+        """
+        back = self._drop_ahead()
+        while self._flights:
+            flight = self._flights.pop()
+            assert flight.answer is not None
+            await asyncio.wait([flight.answer])
+            assert flight.answer.exception(), "a batch was committed on top of one that was not"
+            back = [*flight.pending, *back]
+        self._queue.extendleft(reversed(back))
+
+    def _drop_ahead(self) -> list[Pending]:
+        ahead, self._ahead = self._ahead, None
+        return ahead.pending if ahead else []
 
     async def _write(
         self, connection: Connection, batch: Batch, pending: list[Pending], outcomes: list[Outcome]
@@ -354,7 +386,7 @@ class Committer:
         """Write entries, keys and state rows; the journal goes first, for it decides who won. Return the xid."""
         xid = await queries.append(connection, batch.sorted_entries())
         if xid is None:
-            self._contend(batch.entries)
+            self._contended.add(batch.entries)
             raise Clash
         answers = keys.answers_of(pending, outcomes)
         if answers and not await keys.keep(connection, answers):
@@ -368,7 +400,7 @@ class Committer:
         """Make sure that what was only read is still so: a refusal from a stale state would be wrong."""
         untouched = batch.untouched()
         if untouched and (moved := await queries.moved(connection, list(untouched.values()))):
-            self._contend(ref for ref, (name, _) in untouched.items() if name in moved)
+            self._contended.add(ref for ref, (name, _) in untouched.items() if name in moved)
             raise Clash
 
     async def _load(self, connection: Connection, refs: Sequence[Ref]) -> None:
@@ -379,36 +411,20 @@ class Committer:
             for id_, versioned in found.items():
                 self._known[kind.ref(id_)] = versioned
 
-    async def _answer_replays(self, connection: Connection, pending: list[Pending], outcomes: list[Outcome]) -> None:
-        """A refused command whose key was answered before is a retry: it gets that answer, not the refusal."""
-        asked = [
-            one.command.key
-            for one, outcome in zip(pending, outcomes, strict=True)
-            if outcome.problem and one.command.key
-        ]
-        if not asked:
-            return
-        found = await keys.find(connection, asked)
-        for index, one in enumerate(pending):
-            key = one.command.key
-            if key and outcomes[index].problem and (key.owner, key.key) in found:
-                outcomes[index] = keys.replayed(one.command, key, found[key.owner, key.key])
-
-    async def _replay(self, pending: list[Pending]) -> list[Pending]:
+    async def _replayed(self, pending: list[Pending]) -> list[Pending]:
         """Answer the commands whose keys are taken; return the others, to be decided again."""
-        found = await keys.find(self._connected(), [one.command.key for one in pending if one.command.key])
-        rest: list[Pending] = []
-        for one in pending:
-            key = one.command.key
-            if key and (key.owner, key.key) in found:
-                tell([one], [keys.replayed(one.command, key, found[key.owner, key.key])])
-            else:
-                rest.append(one)
+        done, outcomes, rest = await keys.replays(self._sessions.plain, pending)
+        tell(done, outcomes)
         return rest
+
+    def _finish_first(self) -> None:
+        """Take the first batch in flight for durable."""
+        flight = self._flights.popleft()
+        COMMIT_SECONDS.labels(self._name).observe(self._clock.monotonic_s() - flight.sent_s)
+        self._finish(flight.batch, flight.pending, flight.outcomes)
 
     def _finish(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> None:
         """After the commit: remember the states now, and have everybody told in the next turns of the event loop."""
-        self._in_doubt = None
         self._known.update(batch.results())
         while len(self._known) > CACHED_STREAMS_MAX:
             del self._known[next(iter(self._known))]
@@ -417,17 +433,21 @@ class Committer:
         self._herald.announce(pending, outcomes, batch.recorded)
 
     async def _recover(self, pending: list[Pending]) -> list[Pending]:
-        """Connect again and find out whether the last commit happened; return what is still to be decided."""
+        """
+        Connect again and find out which of the batches in flight happened; return what is still to be decided.
+
+        Each was to follow the one before it: where one did not happen, none behind it did.
+        """
         self._known.clear()
+        self._queue.extendleft(reversed(self._drop_ahead()))
         while True:
-            self._connected().terminate()
+            self._sessions.terminate()
             try:
                 async with asyncio.timeout(max(_CONNECT_S_MIN, self._queue_age_max_s)):
-                    await self._connect()
-                if self._in_doubt is None or not await self._happened(self._in_doubt):
-                    self._in_doubt = None
-                    return self._give_up_old(pending)
-                self._finish(self._in_doubt.batch, pending, self._in_doubt.outcomes)
+                    await self._sessions.open()
+                while self._flights and await self._sessions.happened(self._flights[0]):
+                    pending = []
+                    self._finish_first()
             except Exception as error:  # noqa: BLE001 - the worker loop: whatever keeps us from the database may pass
                 log.warning("commit.database_away", committer=self._name, error=repr(error))
                 pending = self._give_up_old(pending, error)
@@ -435,25 +455,10 @@ class Committer:
                     return []
                 await asyncio.sleep(_RECONNECT_S)
             else:
-                return []
-
-    async def _happened(self, doubt: InDoubt) -> bool:
-        """
-        Tell whether a commit whose answer was lost is in the journal.
-
-        A transaction is there whole or not at all, so the leaf of one of its entries tells; but only once it has
-        ended: a server does not notice at once that its client has gone, and goes on committing.
-        """
-        connection = self._connected()
-        while await self._at_work(connection, doubt):  # noqa: ASYNC110 - another server process sets no event
-            await asyncio.sleep(_RECONNECT_S)
-        entry = next(iter(doubt.batch.entries.values()))[0]
-        return await queries.leaf(connection, entry.stream, entry.version) == entry.leaf
-
-    async def _at_work(self, connection: Connection, doubt: InDoubt) -> bool:
-        if doubt.xid is None:
-            return await queries.lives(connection, doubt.life)
-        return await queries.in_progress(connection, doubt.xid)
+                back = [one for flight in self._flights for one in flight.pending]
+                self._flights.clear()
+                self._queue.extendleft(reversed(back[len(pending) :]))
+                return self._give_up_old(pending)
 
     def _give_up_old(self, pending: list[Pending], error: Exception | None = None) -> list[Pending]:
         """
@@ -462,37 +467,15 @@ class Committer:
         What is in doubt waits until it is known; only when we are to stop is it told that we do not know.
         """
         limit_s = self._clock.monotonic_s() - self._queue_age_max_s
-        old = [one for one in pending if one.queued_s < limit_s]
-        if self._in_doubt is None:
+        doubtful = [one for flight in self._flights for one in flight.pending]
+        if not doubtful:
+            old = [one for one in pending if one.queued_s < limit_s]
             tell(old, [Outcome(problem=unavailable())] * len(old))
             pending = [one for one in pending if one.queued_s >= limit_s]
-        elif self._closing and len(old) == len(pending):
-            tell(old, [Outcome(bug=error)] * len(old))
-            pending, self._in_doubt = [], None
+        elif self._closing and all(one.queued_s < limit_s for one in doubtful):
+            tell(doubtful, [Outcome(bug=error)] * len(doubtful))
+            pending = []
+            self._flights.clear()
         while self._queue and self._queue[0].queued_s < limit_s:
             tell([self._queue.popleft()], [Outcome(problem=unavailable())])
         return pending
-
-    async def _connect(self) -> None:
-        """Connect, and let the session hold a lock of its own for as long as its server process lives."""
-        connection = await self._database.connect()
-        self._life = secrets.randbits(62)
-        await queries.live(connection, self._life)
-        self._connection = connection
-
-    def _connected(self) -> Connection:
-        assert self._connection is not None, "the committer is not open"
-        return self._connection
-
-    def _contend(self, refs: Iterable[Ref]) -> None:
-        """Remember that processes clash here: for a while these streams are locked, then read, then decided."""
-        until_s = self._clock.monotonic_s() + CONTENDED_S
-        self._contended.update(dict.fromkeys(refs, until_s))
-
-    def _contended_among(self, refs: Iterable[Ref]) -> set[Ref]:
-        if not self._contended:
-            return set()
-        now_s = self._clock.monotonic_s()
-        for old in [ref for ref, until_s in self._contended.items() if until_s < now_s]:
-            del self._contended[old]
-        return {ref for ref in refs if ref in self._contended}

@@ -13,8 +13,10 @@ and when anything goes wrong, the committer writes one after the other as it alw
 Cost: see ``zhecai bench auction`` and ``zhecai bench orders``.
 """
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -22,10 +24,13 @@ from typing import Any, Final
 import asyncpg
 
 from kernel.commit import keys
+from kernel.commit.flight import Anchor
 from kernel.commit.keys import Answer
+from kernel.db.database import COMMAND_S
+from kernel.db.pipeline import Pipeline
 from kernel.journal import queries
 from kernel.journal.entry import Entry
-from kernel.journal.streams import Change, Connection, StreamKind
+from kernel.journal.streams import Change, StreamKind
 
 PARTS_MAX: Final = 24
 """Statements of saves that are put into one; a batch with more writes them one after the other."""
@@ -39,6 +44,7 @@ class Lost(StrEnum):
     FASTER = "zhecai-faster"  # another writer appended to one of its streams
     KEY = "zhecai-key"  # one of its idempotency keys was answered before
     MOVED = "zhecai-moved"  # a stream that was only read is no longer as it was
+    BEHIND = "zhecai-behind"  # the batch that it was decided on top of did not come to be
 
 
 class NotCommittedError(Exception):
@@ -65,7 +71,7 @@ class Collector:
         self.parts.extend((statement, tuple(row)) for row in rows)
 
 
-async def collected(
+def collected(
     changes: Mapping[StreamKind[Any, Any], Sequence[Change[Any, Any]]],
 ) -> list[tuple[str, tuple[Any, ...]]] | None:
     """Collect the statements of all saves; ``None`` where they may not be put into one."""
@@ -73,29 +79,47 @@ async def collected(
         return None
     collector: Any = Collector()
     for kind, changed in changes.items():
-        await kind.save(collector, changed)
+        _at_once(kind.save(collector, changed))
     return collector.parts if len(collector.parts) <= PARTS_MAX else None
 
 
-async def commit(
-    connection: Connection,
+def _at_once(saving: Awaitable[None]) -> None:
+    """Run a save to its end: with a collector in place of a connection there is nothing that it could wait for."""
+    steps = saving.__await__()
+    with contextlib.suppress(StopIteration):
+        next(steps)
+        raise AssertionError("a save that goes into one statement waits for nothing but its connection")
+
+
+def send(
+    pipeline: Pipeline,
     entries: Sequence[Entry],
     answers: Sequence[Answer],
     read: Sequence[tuple[str, int]],
     parts: Sequence[tuple[str, tuple[Any, ...]]],
-) -> None:
+    behind: Anchor | None,
+) -> asyncio.Future[None]:
     """
     Write everything and look whether the streams of ``read`` are still at the version that was read.
 
-    It is a transaction of its own: one round trip, and durable when this returns.
+    ``behind`` is an entry of the batch that was sent before and not answered yet: where it did not come to be, neither
+    does this one. It is a transaction of its own: one round trip, and durable when :func:`committed` returns.
+    """
+    shape = tuple((statement, len(own)) for statement, own in parts)
+    statement = _commit_statement(shape, keyed=bool(answers), reading=bool(read), following=behind is not None)
+    return pipeline.send(statement, _values(entries, answers, read, parts, behind))
+
+
+async def committed(answer: asyncio.Future[None]) -> None:
+    """
+    Wait until what was sent is durable.
 
     Raises:
         NotCommittedError: nothing was written, and why: the statement ends in an error, so PostgreSQL undoes it.
     """
-    shape = tuple((statement, len(own)) for statement, own in parts)
-    statement = _commit_statement(shape, keyed=bool(answers), reading=bool(read))
     try:
-        await connection.fetchval(statement, *_values(entries, answers, read, parts))
+        async with asyncio.timeout(COMMAND_S):
+            await answer
     except asyncpg.UniqueViolationError as error:
         if not queries.is_taken(error):
             raise
@@ -112,48 +136,48 @@ def _values(
     answers: Sequence[Answer],
     read: Sequence[tuple[str, int]],
     parts: Sequence[tuple[str, tuple[Any, ...]]],
+    behind: Anchor | None,
 ) -> list[Any]:
     values: list[Any] = [*queries.columns(entries)]
     if answers:
         values += keys.columns(answers)
     if read:
-        values += [[name for name, _ in read], [version for _, version in read]]
+        values += queries.versions(read)
+    if behind:
+        values += behind
     for _, own in parts:
         values += own
     return values
 
 
 @lru_cache(maxsize=256)
-def _commit_statement(parts: tuple[tuple[str, int], ...], *, keyed: bool, reading: bool) -> str:
-    """Put a statement together that fails where the batch must not be committed: a text that is no number."""
-    clauses, keys_free, moved = _clauses(parts, keyed=keyed, reading=reading)
-    if not keyed and not reading:
-        return f"with {clauses} select 0"
-    lost = f"case when not ({keys_free}) then '{Lost.KEY}' when cardinality({moved}) > 0 then '{Lost.MOVED}' end"
-    return f"with {clauses} select case when lost is null then 0 else lost::int end from (select {lost} as lost) as o"
-
-
-@lru_cache(maxsize=256)
-def _clauses(parts: tuple[tuple[str, int], ...], *, keyed: bool, reading: bool) -> tuple[str, str, str]:
+def _commit_statement(parts: tuple[tuple[str, int], ...], *, keyed: bool, reading: bool, following: bool) -> str:
     """
-    Put together the clauses of ``WITH``, whether all keys were free, and which streams have moved.
+    Put a statement together that fails where the batch must not be committed: a text that is no number.
 
-    The same shape gives the same text, which the driver has prepared.
+    The same shape gives the same text, which the server has prepared.
     """
-    clauses = [queries.APPENDED]
-    following = queries.APPENDED_PARAMETERS
-    keys_free, moved = "true", "array[]::text[]"
+    clauses, faults = [queries.APPENDED], ""
+    used = queries.APPENDED_PARAMETERS
     if keyed:
-        clauses.append(f"kept as ({_shifted(keys.KEEP, following)} returning 1)")
-        keys_free = f"(select count(*) from kept) = cardinality(${following + 1}::text[])"
-        following += keys.KEEP_PARAMETERS
+        clauses.append(f"kept as ({_shifted(keys.KEEP, used)} returning 1)")
+        asked = f"cardinality(string_to_array(${used + 1}, E'\\n'))"
+        faults += f" when (select count(*) from kept) <> {asked} then '{Lost.KEY}'"
+        used += keys.KEEP_PARAMETERS
     if reading:
-        moved = f"array({_shifted(queries.MOVED, following)})"
-        following += 2
+        faults += f" when exists ({_shifted(queries.MOVED, used)}) then '{Lost.MOVED}'"
+        used += 2
+    if following:
+        faults = f" when not exists ({_shifted(queries.THERE, used)}) then '{Lost.BEHIND}'{faults}"
+        used += 3
     for number, (statement, size) in enumerate(parts):
-        clauses.append(f"part{number} as ({_shifted(statement, following)})")
-        following += size
-    return ", ".join(clauses), keys_free, moved
+        clauses.append(f"part{number} as ({_shifted(statement, used)})")
+        used += size
+    lost = f"case{faults} end" if faults else "null"
+    return (
+        f"with {', '.join(clauses)} "
+        f"select case when lost is null then 0 else lost::int end from (select {lost} as lost) as o"
+    )
 
 
 def _shifted(statement: str, by: int) -> str:

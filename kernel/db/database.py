@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy.exc import TimeoutError as NoneFreeError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from kernel.db.pipeline import Pipeline
 from kernel.journal.streams import Connection
 
 SERVICE_ROLE: Final = "zhecai_service"
@@ -30,13 +31,14 @@ AWAY: Final = (
 )
 """The connection broke or cannot be made: it is worth trying again, on another connection."""
 
-OWN_CONNECTIONS_MAX: Final = 4
-"""Connections that parts of a process hold for themselves: the two committers, and room for two more such parts."""
+OWN_CONNECTIONS_MAX: Final = 6
+"""Connections that parts of a process hold for themselves: two each of the two committers, and room for two more."""
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CONNECT_S: Final = 10
 _LEND_S: Final = 10
-_COMMAND_S: Final = 60
+COMMAND_S: Final = 60
+"""How long a statement may take."""
 _ROOM: Final = """
 select least(
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -44,6 +46,8 @@ select least(
     nullif(d.datconnlimit, -1), nullif(r.rolconnlimit, -1))
 from pg_database d, pg_roles r where d.datname = current_database() and r.rolname = session_user
 """
+_BY_INDEX: Final = {"enable_seqscan": "off"}
+"""What goes through a pipeline looks rows up by their keys, with plans made while the tables may still be short."""
 _IDLE_IN_TRANSACTION: Final = "15s"
 """What a client that vanished without a word had locked is free again after this."""
 
@@ -72,7 +76,7 @@ class Database:
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None
         self._engine: AsyncEngine | None = None
-        self._own: list[Connection] = []
+        self._own: list[Connection | Pipeline] = []
 
     async def connect(self) -> Connection:
         """
@@ -80,11 +84,23 @@ class Database:
 
         At most ``OWN_CONNECTIONS_MAX`` at once, or ``connections_max`` would not hold: who wants more is wrong.
         """
-        self._own = [connection for connection in self._own if not connection.is_closed()]
-        assert len(self._own) < OWN_CONNECTIONS_MAX, "more connections than connections_max says"
+        self._make_room()
         connection = await self._connect()
         self._own.append(connection)
         return connection
+
+    async def pipeline(self) -> Pipeline:
+        """Open a session in pipeline mode, of one's own as well. Raises ``ConnectionError``."""
+        self._make_room()
+        primary = "," in self.dsn
+        settings = self._settings() | _BY_INDEX
+        pipeline = await Pipeline.open(self.dsn, settings, timeout_s=_CONNECT_S, primary=primary)
+        self._own.append(pipeline)
+        return pipeline
+
+    def _make_room(self) -> None:
+        self._own = [connection for connection in self._own if not connection.is_closed()]
+        assert len(self._own) < OWN_CONNECTIONS_MAX, "more connections than connections_max says"
 
     async def _connect(self) -> Connection:
         return await asyncpg.connect(self.dsn, **self._options())
@@ -124,12 +140,16 @@ class Database:
         async with self._engine.connect() as connection:
             yield connection
 
-    def _options(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, str]:
         settings = {"application_name": "zhecai", "TimeZone": "UTC", "jit": "off"}
         if self._role:
             settings["role"] = self._role
             settings["idle_in_transaction_session_timeout"] = _IDLE_IN_TRANSACTION
-        options: dict[str, Any] = {"server_settings": settings, "timeout": _CONNECT_S, "command_timeout": _COMMAND_S}
+        return settings
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings()
+        options: dict[str, Any] = {"server_settings": settings, "timeout": _CONNECT_S, "command_timeout": COMMAND_S}
         if "," in self.dsn:
             options["target_session_attrs"] = "primary"
         return options

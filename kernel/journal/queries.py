@@ -34,15 +34,18 @@ _APPEND: Final = f"with {APPENDED} select pg_current_xact_id()::text"
 _PLACES: Final = "journal_"
 """How the tables begin whose key is (stream, version): the journal's partitions."""
 _STATUS: Final = "select pg_xact_status($1::text::xid8)"
-_LIVE: Final = "select pg_advisory_lock($1)"
+LIVE: Final = "select pg_advisory_lock($1)"
+"""Has a session hold a lock for as long as it lasts: its server process releases it when it has ended, not before."""
 _ENDED: Final = "select pg_try_advisory_lock($1) and pg_advisory_unlock($1)"
 _ENTER: Final = f"select pg_advisory_xact_lock_shared({_TURN})"
 _ENTER_ALONE: Final = f"select pg_advisory_xact_lock({_TURN})"
 MOVED: Final = """
-select s.stream from unnest($1::text[], $2::bigint[]) as s(stream, version)
-where s.version <> coalesce(
+select s.stream from unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n')) as s(stream, version)
+where s.version::bigint <> coalesce(
     (select j.version from journal j where j.stream = s.stream order by j.version desc limit 1), 0)
 """
+THERE: Final = "select from journal where stream = $1::text and version = $2::bigint and leaf = $3::bytea"
+"""Finds one entry, if it is the one that is meant."""
 _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(s, 0)) from unnest($1::text[]) as s"
 _COLUMNS: Final = "stream, version, kind, at, actor, origin, body, leaf"
 _READ: Final = f"select {_COLUMNS} from journal where stream = $1 and version > $2 order by version limit $3"
@@ -101,11 +104,6 @@ async def in_progress(connection: Connection, xid: str) -> bool:
         return False  # a standby was promoted that never saw it
 
 
-async def live(connection: Connection, life: int) -> None:
-    """Hold a lock for as long as the session lasts: its server process releases it when it has ended, not before."""
-    await connection.execute(_LIVE, life)
-
-
 async def lives(connection: Connection, life: int) -> bool:
     """Tell whether the server process of a session that was lost is still there, maybe at work on a statement."""
     return not await connection.fetchval(_ENDED, life)
@@ -113,8 +111,12 @@ async def lives(connection: Connection, life: int) -> bool:
 
 async def moved(tx: Connection, streams: Sequence[tuple[str, int]]) -> list[str]:
     """Name the streams that are no longer at the version given with them (0 for absent)."""
-    names, versions = zip(*streams, strict=True)
-    return [row[0] for row in await tx.fetch(MOVED, list(names), list(versions))]
+    return [row[0] for row in await tx.fetch(MOVED, *versions(streams))]
+
+
+def versions(streams: Sequence[tuple[str, int]]) -> list[str]:
+    """Turn streams and their versions into what :data:`MOVED` takes."""
+    return ["\n".join([name for name, _ in streams]), lines.numbers([version for _, version in streams])]
 
 
 async def enter(tx: Connection, *, alone: bool) -> None:

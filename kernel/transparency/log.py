@@ -10,6 +10,7 @@ import structlog
 
 from crypto.log.notes import KeyKind, Note, NoteSigner, read_lines, read_note
 from kernel.clock import Clock
+from kernel.commit.trading import Trading
 from kernel.db.database import Database
 from kernel.metrics import LOG_REFUSALS
 from kernel.problems import Unavailable
@@ -19,7 +20,7 @@ from kernel.transparency.keys import log_key, receipt_key
 from kernel.transparency.policy import SEALED
 from kernel.transparency.proofs import Prover
 from kernel.transparency.queries import Head
-from kernel.transparency.sequencer import BATCH_LEN_MAX, Sequencer
+from kernel.transparency.sequencer import BATCH_LEN_MAX, SHORT_LEN_MAX, Sequencer
 from kernel.transparency.witnesses import TIMEOUT_S, Witness, WitnessAway, WitnessRefused, ask, read_witness
 
 SEAL_S_MAX: Final = 10.0
@@ -58,11 +59,11 @@ class TransparencyLog:
         if self._http:
             await self._http.aclose()
 
-    async def step(self) -> int:
+    async def step(self, len_max: int = BATCH_LEN_MAX) -> int:
         """Log what waits; see :meth:`kernel.transparency.sequencer.Sequencer.step`."""
         if self._sequencer is None:
             self._sequencer = Sequencer(self._db, self._clock, await self._signer())
-        return await self._sequencer.step()
+        return await self._sequencer.step(len_max)
 
     async def receipt_signer(self) -> NoteSigner:
         """Give the key that signs receipts; its public half is published first."""
@@ -225,23 +226,25 @@ class TransparencyLog:
         return f"{host}/{public.hex()[:8]}"
 
 
-async def run_log(transparency: TransparencyLog, *, busy: Callable[[], bool], every_s: float = 0.2) -> None:
+async def run_log(transparency: TransparencyLog, *, trading: Callable[[], Trading], every_s: float = 0.2) -> None:
     """
     Sequence and have cosigned until cancelled; what fails rests a second, and nothing else waits for it.
 
-    While the process is ``busy`` trading the log waits, at most ``YIELD_S_MAX`` from one step to the next: an entry is
-    in the journal before anybody is told of it, in the log soon after. Where it has more to do than one step, it rests
-    ``REST_SHARE`` times as long as that took: whoever trades finds a core free, and waits for one short step at most.
+    While the process is saturated with trading the log waits, at most ``YIELD_S_MAX`` from one step to the next: an
+    entry is in the journal before anybody is told of it, in the log soon after. While it is busy, steps are short.
+    Where there is more to do than one step, the log rests ``REST_SHARE`` times as long as that took: whoever trades
+    finds a core free, and waits for one short step at most.
     """
     loop = asyncio.get_running_loop()
 
     async def stepped() -> float:
         waited_s = 0.0
-        while busy() and waited_s < YIELD_S_MAX:
+        while trading() is Trading.SATURATED and waited_s < YIELD_S_MAX:
             await asyncio.sleep(every_s)
             waited_s += every_s
         began_s = loop.time()
-        more = await transparency.step() >= BATCH_LEN_MAX
+        len_max = BATCH_LEN_MAX if trading() is Trading.CALM else SHORT_LEN_MAX
+        more = await transparency.step(len_max) >= len_max
         return REST_SHARE * (loop.time() - began_s) if more else every_s
 
     async def cosigned() -> float:

@@ -12,7 +12,8 @@ from kernel.clock import ManualClock
 from kernel.commit import committer as committer_module
 from kernel.commit import keys
 from kernel.commit.command import Command, Decided, Happened, Key, States
-from kernel.commit.committer import ATTEMPTS_MAX, BUSY, ENOUGH, SATURATED_S, Committer
+from kernel.commit.committer import ATTEMPTS_MAX, ENOUGH, Committer
+from kernel.commit.trading import BUSY, Trading
 from kernel.ids import uuid7
 from kernel.journal import feed
 from kernel.journal.feed import Position
@@ -436,20 +437,15 @@ async def test_a_committer_is_busy_and_then_saturated_by_how_much_waits_for_its_
     committer = stocked.committer
     for _ in range(5):
         await outcomes([committer], 1)
-    assert not committer.saturated
-
-    assert not committer.busy
+    assert committer.trading is Trading.CALM
 
     for _ in range(20):
-        await outcomes([committer], BUSY + 6)
-    assert committer.busy
-    assert not committer.saturated
+        await outcomes([committer], BUSY + 4)
+    assert committer.trading is Trading.BUSY
 
     for _ in range(20):
-        await outcomes([committer], 2 * ENOUGH)
-    assert committer.busy
-    assert committer.saturated
+        await outcomes([committer], 3 * ENOUGH)
+    assert committer.trading is Trading.SATURATED
 
-    clock.advance(timedelta(seconds=SATURATED_S))
-    assert not committer.busy
-    assert not committer.saturated
+    clock.advance(timedelta(seconds=1))
+    assert committer.trading is Trading.CALM

@@ -12,11 +12,12 @@ from crypto.log.checkpoints import read_checkpoint
 from crypto.log.commitments import logged
 from crypto.log.merkle import Tree, leaf_hash
 from crypto.log.notes import NoteKey, read_note, verify_note
+from kernel.commit.trading import Trading
 from kernel.ids import uuid7
 from kernel.journal.entry import Entry, leaf_of
 from kernel.runtime import Kernel
 from kernel.transparency import log as log_module
-from kernel.transparency import queries, sequencer
+from kernel.transparency import queries
 from kernel.transparency.sequencer import LogBroken, OtherKey
 from tests.builders.stock import DDL, ID, fill, take
 from tests.conftest import NOON, KernelMaker
@@ -100,10 +101,7 @@ async def test_many_at_once_log_every_entry_once(
     await assert_whole(owner)
 
 
-async def test_batches_across_many_tiles_make_one_tree(
-    stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sequencer, "BATCH_LEN_MAX", 200)
+async def test_batches_across_many_tiles_make_one_tree(stocked: Kernel, owner: asyncpg.Connection) -> None:
     fields = {"kind": "bulk.added", "at": NOON, "actor": "system/test", "origin": "", "body": b"{}"}
     entries = [
         Entry(stream="bulk/x", version=version, leaf=leaf_of(stream="bulk/x", version=version, **fields), **fields)  # type: ignore[arg-type]
@@ -115,7 +113,7 @@ async def test_batches_across_many_tiles_make_one_tree(
         columns=["stream", "version", "kind", "at", "actor", "origin", "body", "leaf"],
     )
 
-    steps = [await stocked.transparency.step() for _ in range(5)]
+    steps = [await stocked.transparency.step(200) for _ in range(5)]
 
     assert steps == [200, 200, 200, 110, 0]
     await assert_whole(owner)
@@ -243,7 +241,9 @@ async def test_however_busy_trading_is_the_log_does_not_wait_for_ever(
 ) -> None:
     monkeypatch.setattr(log_module, "YIELD_S_MAX", 0.05)
 
-    task = asyncio.create_task(log_module.run_log(stocked.transparency, busy=lambda: True, every_s=0.01))
+    task = asyncio.create_task(
+        log_module.run_log(stocked.transparency, trading=lambda: Trading.SATURATED, every_s=0.01)
+    )
     async with asyncio.timeout(10):
         while not await owner.fetchval("select count(*) from log_entries"):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
@@ -253,14 +253,30 @@ async def test_however_busy_trading_is_the_log_does_not_wait_for_ever(
     assert await owner.fetchval("select count(*) from log_entries") == 10
 
 
-async def test_while_trading_is_busy_nothing_is_logged(
+async def test_while_trading_is_saturated_nothing_is_logged(
     stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "YIELD_S_MAX", 1e9)
-    task = asyncio.create_task(log_module.run_log(stocked.transparency, busy=lambda: True, every_s=0.001))
+    task = asyncio.create_task(
+        log_module.run_log(stocked.transparency, trading=lambda: Trading.SATURATED, every_s=0.001)
+    )
 
     await asyncio.sleep(0.2)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
     assert await owner.fetchval("select count(*) from log_entries") == 0
+
+
+async def test_while_trading_is_busy_steps_are_short(
+    stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "SHORT_LEN_MAX", 4)
+    task = asyncio.create_task(log_module.run_log(stocked.transparency, trading=lambda: Trading.BUSY, every_s=0.001))
+    async with asyncio.timeout(10):
+        while await owner.fetchval("select count(*) from log_entries") < 10:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await owner.fetchval("select array_agg(size order by size) from log_checkpoints") == [4, 8, 10]
