@@ -30,6 +30,7 @@ from kernel.runtime import Kernel
 from kernel.transparency import api as transparency
 from kernel.vault.columns import SealedColumn
 from kernel.web import openapi
+from kernel.web.direct import Direct
 from kernel.web.edge import HANDLERS, Edge
 from kernel.web.paced import Paced
 from kernel.web.render import problem_response
@@ -196,7 +197,7 @@ def create_app(kernel: Kernel) -> ASGIApp:
     app = Starlette(exception_handlers={**HANDLERS, HTTPException: _refused})
     app.router = Switch(routes, _elsewhere(Paced(Pages())))
     app.state.kernel = kernel
-    return Edge(app, clock=kernel.clock)
+    return Edge(Direct(app, routes), clock=kernel.clock)
 
 
 UNCOUNTED: Final = frozenset({"/healthz", "/readyz", "/metrics"})

@@ -32,7 +32,7 @@ insert into budget_lines (id, version, number, name, year, organisation_id, regi
                           appropriated_fen, available_fen, reserved_fen, consumed_fen)
 select id, version, number, name, year, organisation_id, region,
        appropriated_fen, available_fen, reserved_fen, consumed_fen
-from json_populate_recordset(null::budget_lines, $1::json)
+from json_populate_recordset(null::budget_lines, convert_from($1, 'UTF8')::json)
 on conflict (id) do update set
     version = excluded.version, appropriated_fen = excluded.appropriated_fen, available_fen = excluded.available_fen,
     reserved_fen = excluded.reserved_fen, consumed_fen = excluded.consumed_fen"""
@@ -40,15 +40,17 @@ on conflict (id) do update set
 _SAVE_POSTINGS: Final = """
 insert into budget_postings (line_id, version, at, debit, credit, amount_fen, order_id)
 select line_id, version, at, debit, credit, amount_fen, order_id
-from json_populate_recordset(null::budget_postings, $1::json)"""
+from json_populate_recordset(null::budget_postings, convert_from($1, 'UTF8')::json)"""
 
 _SAVE_RESERVATIONS: Final = """
 insert into budget_reservations (line_id, order_id, amount_fen)
-select line_id, order_id, amount_fen from json_populate_recordset(null::budget_reservations, $1::json)
+select line_id, order_id, amount_fen
+from json_populate_recordset(null::budget_reservations, convert_from($1, 'UTF8')::json)
 on conflict (line_id, order_id) do update set amount_fen = excluded.amount_fen"""
 
 _DROP_RESERVATIONS: Final = """
-delete from budget_reservations r using json_populate_recordset(null::budget_reservations, $1::json) u
+delete from budget_reservations r
+using json_populate_recordset(null::budget_reservations, convert_from($1, 'UTF8')::json) u
 where r.line_id = u.line_id and r.order_id = u.order_id"""
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -108,7 +110,7 @@ async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) 
         (_DROP_RESERVATIONS, dropped),
     ):
         if rows:
-            await connection.execute(statement, _encode(rows).decode())
+            await connection.execute(statement, _encode(rows))
 
 
 BUDGET: Final[StreamKind[Line, Event]] = StreamKind("budget", Event, evolve, _load, _save, in_one=True)

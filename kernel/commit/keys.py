@@ -16,7 +16,8 @@ KEEP: Final = """
 insert into idempotency_keys (owner, key, fingerprint, answer, at)
 select k.owner, k.key, decode(k.fingerprint, 'hex'), convert_to(k.answer, 'UTF8'), k.at::timestamptz
 from unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n'), string_to_array($3, E'\\n'),
-            string_to_array($4, E'\\n'), string_to_array($5, E'\\n')) as k(owner, key, fingerprint, answer, at)
+            string_to_array(convert_from($4, 'UTF8'), E'\\n'), string_to_array($5, E'\\n'))
+    as k(owner, key, fingerprint, answer, at)
 on conflict do nothing"""
 """Stores answers under their keys, where these are free. Columns travel as the journal's: no key has a line break."""
 KEEP_PARAMETERS: Final = 5
@@ -47,13 +48,13 @@ async def keep(tx: Connection, answers: Sequence[Answer]) -> bool:
     return int(status.rsplit(" ", 1)[1]) == len(answers)
 
 
-def columns(answers: Sequence[Answer]) -> list[str]:
+def columns(answers: Sequence[Answer]) -> list[str | bytes]:
     """Turn answers into the columns that are sent."""
     return [
         "\n".join([key.owner for key, _, _ in answers]),
         "\n".join([key.key for key, _, _ in answers]),
         "\n".join([key.fingerprint.hex() for key, _, _ in answers]),
-        b"\n".join([answer for _, answer, _ in answers]).decode(),
+        b"\n".join([answer for _, answer, _ in answers]),
         lines.plain([at for _, _, at in answers]),
     ]
 

@@ -19,15 +19,16 @@ appended as (
            substring($8::bytea from {LEAF_BYTES} * (e.place::int - 1) + 1 for {LEAF_BYTES})
     from turn, unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n'), string_to_array($3, E'\\n'),
                       string_to_array($4, E'\\n'), string_to_array($5, E'\\n'),
-                      coalesce(nullif(string_to_array($6, E'\\n'), '{{}}'), '{{""}}'), string_to_array($7, E'\\n'))
+                      coalesce(nullif(string_to_array($6, E'\\n'), '{{}}'), '{{""}}'),
+                      string_to_array(convert_from($7, 'UTF8'), E'\\n'))
         with ordinality as e(stream, version, kind, at, actor, origin, body, place)
 )"""
 """
 The part of a ``WITH`` that appends entries; a place that is taken fails the statement (:func:`is_taken`).
 
-Each column travels as one text with a line a row: none of these texts holds a line break (JSON escapes them), and
-encoding eight arrays element by element costs the driver twice the time. One empty origin alone is no array at all to
-``string_to_array``, hence the ``coalesce``.
+Each column travels as one text, or as its bytes, with a line a row: none of these texts holds a line break (JSON
+escapes them), and encoding eight arrays element by element costs the driver twice the time. One empty origin alone is
+no array at all to ``string_to_array``, hence the ``coalesce``.
 """
 APPENDED_PARAMETERS: Final = 8
 _APPEND: Final = f"with {APPENDED} select pg_current_xact_id()::text"
@@ -91,7 +92,7 @@ def columns(entries: Sequence[Entry]) -> list[Any]:
         lines.plain([entry.at for entry in entries]),
         joined([entry.actor for entry in entries]),
         joined([entry.origin for entry in entries]),
-        b"\n".join([entry.body for entry in entries]).decode(),
+        b"\n".join([entry.body for entry in entries]),
         b"".join([entry.leaf for entry in entries]),
     ]
 

@@ -76,9 +76,9 @@ class Edge:
         try:
             await self._app(scope, receive, send_on)
         except Exception as error:  # Starlette raises what it has answered
-            _log_failure(error, request_id, scope["path"])
+            answer = _last_answer(error, Request(scope))
             if status == 0:
-                await _failed(Request(scope), error)(scope, receive, send_on)
+                await answer(scope, receive, send_on)
             elif not complete:
                 raise
         finally:
@@ -99,6 +99,13 @@ class Edge:
             ms=round(took_s * 1000, 2),
             origin=scope["client"][0] if scope.get("client") else "local",
         )
+
+
+def _last_answer(error: Exception, request: Request) -> Response:
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=_HUNG_UP)
+    _log_failure(error, request.scope["state"]["request_id"], request.scope["path"])
+    return _failed(request, error)
 
 
 def _log_failure(error: Exception, request_id: UUID, path: str) -> None:

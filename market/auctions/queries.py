@@ -69,7 +69,7 @@ select id::uuid, version::bigint, ceiling_fen::bigint, bidders::int, offers::big
        standings
 from unnest(string_to_array($1, E'\\n'), string_to_array($2, E'\\n'), string_to_array($3, E'\\n'),
             string_to_array($4, E'\\n'), string_to_array($5, E'\\n'), string_to_array($6, E'\\n'),
-            string_to_array($7, E'\\n'))
+            string_to_array(convert_from($7, 'UTF8'), E'\\n'))
     as u(id, version, ceiling_fen, bidders, offers, best_fen, standings)
 """
 """Rows of ``auction_standings``, each column a text with a line a row, as the journal's travel."""
@@ -135,7 +135,7 @@ def _only_offers(change: Change[Auction, Event]) -> bool:
     )
 
 
-def _standings_columns(changes: Sequence[Change[Auction, Event]]) -> list[str]:
+def _standings_columns(changes: Sequence[Change[Auction, Event]]) -> list[str | bytes]:
     after = [change.after for change in changes]
     return [
         lines.plain([change.id for change in changes]),
@@ -144,7 +144,7 @@ def _standings_columns(changes: Sequence[Change[Auction, Event]]) -> list[str]:
         lines.numbers([len(auction.standings) for auction in after]),
         lines.numbers([auction.offers for auction in after]),
         lines.numbers([auction.ladder[0].price_fen if auction.ladder else 0 for auction in after]),
-        b"\n".join([_encode(auction.standings) for auction in after]).decode(),
+        b"\n".join([_encode(auction.standings) for auction in after]),
     ]
 
 

@@ -17,12 +17,14 @@ select spending_id, category, amount_fen from {spending_categories.name} where s
 
 _SAVE: Final = f"""
 insert into {spendings.name} (id, version, organisation_id, year)
-select id, version, organisation_id, year from json_populate_recordset(null::{spendings.name}, $1::json)
+select id, version, organisation_id, year
+from json_populate_recordset(null::{spendings.name}, convert_from($1, 'UTF8')::json)
 on conflict (id) do update set version = excluded.version"""
 
 _SAVE_CATEGORIES: Final = f"""
 insert into {spending_categories.name} (spending_id, category, amount_fen)
-select spending_id, category, amount_fen from json_populate_recordset(null::{spending_categories.name}, $1::json)
+select spending_id, category, amount_fen
+from json_populate_recordset(null::{spending_categories.name}, convert_from($1, 'UTF8')::json)
 on conflict (spending_id, category) do update set amount_fen = excluded.amount_fen"""
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -52,8 +54,8 @@ async def _save(connection: Connection, changes: Sequence[Change[Spending, Event
         for category in {key: None for recorded in change.events for key in recorded.event.amounts}:
             row = {"category": category, "amount_fen": spending.by_category[category]}
             sums.append({"spending_id": change.id, **row})
-    await connection.execute(_SAVE, _encode(streams).decode())
-    await connection.execute(_SAVE_CATEGORIES, _encode(sums).decode())
+    await connection.execute(_SAVE, _encode(streams))
+    await connection.execute(_SAVE_CATEGORIES, _encode(sums))
 
 
 SPENDING: Final[StreamKind[Spending, Event]] = StreamKind("spending", Event, evolve, _load, _save, in_one=True)

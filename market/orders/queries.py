@@ -48,10 +48,11 @@ from order_lines where order_id = any($1::uuid[]) order by order_id, line"""
 _INSERT: Final = f"""
 insert into orders (id, version, {", ".join(_TERMS)}, limits, placed_at, {", ".join(_MOVING)})
 select id, version, {", ".join(_TERMS)}, limits, placed_at, {", ".join(_MOVING)}
-from json_populate_recordset(null::orders, $1::json)"""
+from json_populate_recordset(null::orders, convert_from($1, 'UTF8')::json)"""
 _INSERT_LINES: Final = f"""
 insert into order_lines (order_id, line, {", ".join(_LINE)}, specs)
-select order_id, line, {", ".join(_LINE)}, specs from json_populate_recordset(null::order_lines, $1::json)"""
+select order_id, line, {", ".join(_LINE)}, specs
+from json_populate_recordset(null::order_lines, convert_from($1, 'UTF8')::json)"""
 
 _MOVE: Final = """
 update orders set version = u.version, stage = u.stage, changed_at = u.changed_at, reason = u.reason,
@@ -94,15 +95,11 @@ async def _save(connection: Connection, changes: Sequence[Change[Order, Event]])
     new = [change for change in changes if change.before is None]
     moved = [change for change in changes if change.before is not None]
     if new:
-        await connection.execute(_INSERT, _json([_row(change) for change in new]))
-        await connection.execute(_INSERT_LINES, _json([row for change in new for row in _line_rows(change)]))
+        await connection.execute(_INSERT, _encode([_row(change) for change in new]))
+        await connection.execute(_INSERT_LINES, _encode([row for change in new for row in _line_rows(change)]))
     if moved:
         rows = [(change.id, change.version, *_moving(change.after)) for change in moved]
         await connection.execute(_MOVE, *map(list, zip(*rows, strict=True)))
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return _encode(rows).decode()
 
 
 def _moving(order: Order) -> tuple[object, ...]:

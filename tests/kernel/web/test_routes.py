@@ -24,6 +24,7 @@ from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from kernel.web import edge
 from kernel.web.context import COOKIE, Context
+from kernel.web.direct import Direct
 from kernel.web.edge import HANDLERS, SECURITY_HEADERS, Edge
 from kernel.web.routes import Answer, Download, op
 from tests.builders.database_proxy import DatabaseProxy
@@ -107,7 +108,16 @@ async def somebody(_: Database, user_id: UUID) -> Actor | None:
 def an_app(kernel: Kernel) -> Edge:
     app = Starlette(routes=ROUTES, exception_handlers=HANDLERS)
     app.state.kernel = kernel
-    return Edge(app, clock=kernel.clock)
+    return Edge(Direct(app, ROUTES) if WAY["direct"] else app, clock=kernel.clock)
+
+
+WAY = {"direct": True}
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["the short way", "the long way"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way a request takes, the answer is the same."""
+    monkeypatch.setitem(WAY, "direct", request.param)
 
 
 @pytest.fixture
