@@ -4,7 +4,7 @@ The short way to an operation: a request whose path is exactly that of a typed r
 An operation answers its own problems and the edge catches the rest, so nothing between them has anything to do. Where
 no operation has a path and a method, a request takes the long way through Starlette, whose answer it then gets.
 
-Cost: 1 µs, where the long way takes 12.
+Cost: 1 µs, where the long way takes 8; see ``bench/micro/routes.py``.
 """
 
 from collections.abc import Sequence
