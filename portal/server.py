@@ -27,6 +27,7 @@ from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from kernel.transparency.keys import KeyFault, seal_keys
 from kernel.trust.folder import FolderError
+from kernel.web.whole import http_protocol
 from portal.app import DUE, create_app, load_actor
 from portal.migrate import migrate
 from portal.tls import speaks_tls, tls_context
@@ -254,7 +255,7 @@ def _config(kernel: Kernel, app: ASGIApp) -> uvicorn.Config:
     settings = kernel.settings
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=http_protocol(),
         ws=WireProtocol,
         ws_max_size=FRAME_BYTES_MAX,
         ws_per_message_deflate=False,

@@ -13,22 +13,8 @@ from kernel.db.database import is_away, is_full
 from kernel.ids import uuid7
 from kernel.metrics import REQUEST_SECONDS, REQUESTS
 from kernel.problems import Problem, Unavailable, storage_full
+from kernel.web.headers import API_HEADERS, OVER_TLS, SECURITY_HEADERS, UNCACHED
 from kernel.web.render import problem_response
-
-SECURITY_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
-)
-"""On every answer; the pages add their content security policy."""
-_API_HEADERS: Final = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),)
-_UNCACHED: Final = (b"cache-control", b"no-store")
-"""On every answer of the API that does not say itself how long it may be kept."""
-
-_OVER_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
-"""For a year the browser does not ask without TLS (RFC 6797); said over TLS only, where it is heard."""
 
 _HUNG_UP: Final = 499
 """For the log: the caller was gone before the request was read."""
@@ -66,10 +52,10 @@ class Edge:
                 headers = message["headers"] = list(message.get("headers", ()))
                 if api:
                     cached = any(name == b"cache-control" for name, _ in headers)
-                    headers += _API_HEADERS if cached else (*_API_HEADERS, _UNCACHED)
+                    headers += API_HEADERS if cached else (*API_HEADERS, UNCACHED)
                 headers += SECURITY_HEADERS
                 if scope.get("scheme") == "https":
-                    headers.append(_OVER_TLS)
+                    headers.append(OVER_TLS)
             complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
@@ -82,6 +68,7 @@ class Edge:
             elif not complete:
                 raise
         finally:
+            status = status or scope["state"].get("answered", 0)
             self._note(scope, request_id, status, self._clock.monotonic_s() - started_s)
 
     def _note(self, scope: Scope, request_id: UUID, status: int, took_s: float) -> None:

@@ -25,6 +25,7 @@ from kernel.access.table import Action
 from kernel.problems import Conflict, Invalid, NotFound, Problem, TooLarge, TooMany, Unreadable
 from kernel.web.context import Caller, Context, authenticate, key_of, origin_of, read_body
 from kernel.web.render import problem_response
+from kernel.web.whole import answer_whole
 
 _encode: Final = msgspec.json.Encoder().encode
 _BIGINT_MIN: Final = -(2**63)
@@ -121,13 +122,19 @@ class Operation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        response: Response | bytes
         try:
             response = await self._answer(request)
         except Problem as problem:
             response = problem_response(problem, request)
+        if isinstance(response, bytes):
+            if answer_whole(scope, self.status, response):
+                return
+            response = Response(response, self.status, None, "application/json")
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response | bytes:
+        """Give a response, or the JSON of one that has no headers of its own."""
         kernel = request.app.state.kernel
         origin = origin_of(request)
         kernel.rates.address(self.pace, origin)
@@ -151,10 +158,9 @@ class Operation:
             return Response(answer.content, media_type=answer.media_type, headers={"Content-Disposition": disposition})
         if isinstance(answer, Asset):
             return _asset(answer, request)
-        headers = None
         if isinstance(answer, Answer):
-            answer, headers = answer.body, answer.headers
-        return Response(_encode(answer), self.status, headers, "application/json")
+            return Response(_encode(answer.body), self.status, answer.headers, "application/json")
+        return _encode(answer)
 
     async def _caller(self, request: Request) -> Caller:
         kernel = request.app.state.kernel

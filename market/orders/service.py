@@ -120,6 +120,9 @@ class PlacedOrders(msgspec.Struct, frozen=True, gc=False):
     requests: tuple[AskedOrder, ...] = ()
 
 
+_Placing = Decided[PlacedOrders] | Problem  # named, for it would be made anew with each cart's function
+
+
 class Passed(NamedTuple):
     """What a gate lets through of a placement, what waits instead, and what else happens in the same commit."""
 
@@ -275,7 +278,7 @@ async def place(
     policy = _policy(kernel, purchaser, at)
     gate = gate_of(tuple(orders))
 
-    def decide(states: States) -> Decided[PlacedOrders] | Problem:
+    def decide(states: States) -> _Placing:
         shop = _shop(refs, states, policy)
         if problem := gate.admit(states, shop):
             return problem

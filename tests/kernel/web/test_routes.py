@@ -25,7 +25,8 @@ from kernel.settings import Settings
 from kernel.web import edge
 from kernel.web.context import COOKIE, Context
 from kernel.web.direct import Direct
-from kernel.web.edge import HANDLERS, SECURITY_HEADERS, Edge
+from kernel.web.edge import HANDLERS, Edge
+from kernel.web.headers import SECURITY_HEADERS
 from kernel.web.routes import Answer, Download, op
 from tests.builders.database_proxy import DatabaseProxy
 from tests.conftest import NOON, KernelMaker
