@@ -8,7 +8,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kernel.clock import ManualClock
-from kernel.web.edge import SECURITY_HEADERS, Edge
+from kernel.web.edge import Edge
+from kernel.web.headers import SECURITY_HEADERS
 from tests.conftest import NOON
 
 
