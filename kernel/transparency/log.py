@@ -27,6 +27,8 @@ SEAL_S_MAX: Final = 10.0
 """How long an act that witnesses must see waits for them."""
 
 REST_SHARE: Final = 3.0
+BUSY_REST_SHARE: Final = 8.0
+"""How many times as long as a step took the log rests where there is more to do, beside calm and busy trading."""
 YIELD_S_MAX: Final = 5.0
 """How long sequencing waits for a process that is busy trading."""
 _REST_S: Final = 5.0
@@ -231,9 +233,9 @@ async def run_log(transparency: TransparencyLog, *, trading: Callable[[], Tradin
     Sequence and have cosigned until cancelled; what fails rests a second, and nothing else waits for it.
 
     While the process is saturated with trading the log waits, at most ``YIELD_S_MAX`` from one step to the next: an
-    entry is in the journal before anybody is told of it, in the log soon after. While it is busy, steps are short.
-    Where there is more to do than one step, the log rests ``REST_SHARE`` times as long as that took: whoever trades
-    finds a core free, and waits for one short step at most.
+    entry is in the journal before anybody is told of it, in the log soon after. Where there is more to do than one step,
+    the log rests some times as long as that took (``REST_SHARE``), and longer while the process is busy; then steps are
+    short, too. Whoever trades finds a core free, and waits for one short step at most.
     """
     loop = asyncio.get_running_loop()
 
@@ -245,7 +247,8 @@ async def run_log(transparency: TransparencyLog, *, trading: Callable[[], Tradin
         began_s = loop.time()
         len_max = BATCH_LEN_MAX if trading() is Trading.CALM else SHORT_LEN_MAX
         more = await transparency.step(len_max) >= len_max
-        return REST_SHARE * (loop.time() - began_s) if more else every_s
+        share = REST_SHARE if trading() is Trading.CALM else BUSY_REST_SHARE
+        return share * (loop.time() - began_s) if more else every_s
 
     async def cosigned() -> float:
         await transparency.cosign()
