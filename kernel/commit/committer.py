@@ -42,7 +42,7 @@ AHEAD_PART: Final = 8
 """How many commands are decided ahead in one turn of the event loop: the database's answer must not wait long."""
 SPACING_S: Final = 0.001
 """The shortest time from the beginning of one batch to that of the next, unless ``ENOUGH`` commands wait."""
-ENOUGH: Final = 24
+ENOUGH: Final = 32
 """So many commands do not wait for more: they are a batch, and are sent behind the one that is being written."""
 FLIGHTS_MAX: Final = 2
 """How many batches are under way at most: one that the database writes, and one that lies there and comes next."""

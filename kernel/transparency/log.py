@@ -233,9 +233,9 @@ async def run_log(transparency: TransparencyLog, *, trading: Callable[[], Tradin
     Sequence and have cosigned until cancelled; what fails rests a second, and nothing else waits for it.
 
     While the process is saturated with trading the log waits, at most ``YIELD_S_MAX`` from one step to the next: an
-    entry is in the journal before anybody is told of it, in the log soon after. Where there is more to do than one step,
-    the log rests some times as long as that took (``REST_SHARE``), and longer while the process is busy; then steps are
-    short, too. Whoever trades finds a core free, and waits for one short step at most.
+    entry is in the journal before anybody is told of it, in the log soon after. Where there is more to do than one
+    step, the log rests some times as long as that took (``REST_SHARE``), and longer while the process is busy; then
+    steps are short, too. Whoever trades finds a core free, and waits for one short step at most.
     """
     loop = asyncio.get_running_loop()
 
