@@ -18,8 +18,7 @@ LEAVES_OUT: Final = (
     "TLS, the network, several service processes; load and service share the machine's cores",
     "extensions of the close: offers come long before it",
     "rate limits: they count as always, but are set so high that one machine may send everything",
-    "much of the transparency log: while a process is saturated with commands it waits, up to five seconds a step, and "
-    "while it is busy, as at half load, its steps are short and far between: it catches up once trading is calm",
+    "much of the transparency log: it waits up to 5 s for a saturated process, and goes slowly beside a busy one",
     "two of three frames of the halls: a busy process shows a hall every 0.3 s instead of every 0.1 s",
 )
 
