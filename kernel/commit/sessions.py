@@ -24,11 +24,15 @@ class Sessions:
         """What the pipeline's session is known by: it holds a lock of this number for as long as it lives."""
 
     async def open(self) -> None:
-        """Connect both. Raises what the database raises."""
-        self._plain = await self._database.connect()
-        self._pipeline = await self._database.pipeline()
-        self.life = secrets.randbits(62)
-        await self._pipeline.send(queries.LIVE, [self.life])
+        """Connect both, or neither. Raises what the database raises."""
+        try:
+            self._plain = await self._database.connect()
+            self._pipeline = await self._database.pipeline()
+            self.life = secrets.randbits(62)
+            await self._pipeline.send(queries.LIVE, [self.life])
+        except BaseException:
+            self.terminate()
+            raise
 
     @property
     def plain(self) -> Connection:

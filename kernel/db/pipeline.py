@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import asyncpg
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -79,13 +79,13 @@ class Pipeline:
         Raises:
             ConnectionError: it cannot be connected.
         """
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        given = make_conninfo(dsn, connect_timeout=timeout_s, options=options)
-        if primary:
-            given = make_conninfo(given, target_session_attrs="primary")
+        wanted = {"connect_timeout": timeout_s} | ({"target_session_attrs": "primary"} if primary else {})
         try:
+            own = str(conninfo_to_dict(dsn).get("options") or "")
+            options = " ".join([own, *(f"-c {name}={value}" for name, value in settings.items())])
+            given = make_conninfo(dsn, options=options, **wanted)
             connection = await psycopg.AsyncConnection.connect(given, autocommit=True)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise ConnectionError(str(error)) from error
         return cls(connection)
 

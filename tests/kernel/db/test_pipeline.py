@@ -159,3 +159,21 @@ async def test_where_nobody_listens_it_cannot_be_opened(kernel: Kernel) -> None:
 
     with pytest.raises(ConnectionError):
         await nowhere.pipeline()
+
+
+async def test_options_of_the_address_hold_beside_ours(kernel: Kernel, owner: asyncpg.Connection) -> None:
+    await owner.execute("create table told (work_mem text, zone text, role text)")
+    await owner.execute("grant insert on told to zhecai_service")
+    pipeline = await Database(f"{kernel.db.dsn}&options=-c%20work_mem%3D7MB").pipeline()
+
+    await pipeline.send(
+        "insert into told values (current_setting('work_mem'), current_setting('timezone'), current_user)", []
+    )
+    pipeline.terminate()
+
+    assert [*await owner.fetchrow("select * from told")] == ["7MB", "UTC", "zhecai_service"]
+
+
+async def test_an_address_that_libpq_cannot_read_is_no_connection(kernel: Kernel) -> None:
+    with pytest.raises(ConnectionError, match="nonsense"):
+        await Database(f"{kernel.db.dsn}&nonsense=1").pipeline()
