@@ -37,6 +37,7 @@ class Site(NamedTuple):
 
     def says(self, *arguments: str) -> tuple[int, str]:
         """Run a command; give its status and all it said, on one line."""
+        self.capture.readouterr()  # not what was said while the site was built
         try:
             status = main(arguments)
         except SystemExit as misuse:
