@@ -14,6 +14,7 @@ from budget.lines.rules import Account, Event, Line, evolve, posting_of
 from budget.lines.tables import budget_lines as t
 from budget.lines.tables import budget_postings as p
 from kernel.access.actors import OVERSEERS, PURCHASERS, Actor
+from kernel.frozenmap import FrozenMap
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 from registries.regions.rules import prefix_of
 
@@ -77,7 +78,7 @@ def _line(row: asyncpg.Record, reservations: dict[UUID, int]) -> Line:
         available_fen=row["available_fen"],
         reserved_fen=row["reserved_fen"],
         consumed_fen=row["consumed_fen"],
-        reservations=reservations,
+        reservations=FrozenMap(reservations),
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from budget.lines.rules import Appropriated, Line
+from kernel.frozenmap import FrozenMap
 
 MORNING: Final = datetime(2026, 11, 23, 1, tzinfo=UTC)
 SCHOOL: Final = UUID("01900000-0000-7000-8000-0000000000a1")
@@ -40,6 +41,6 @@ def a_line(**changes: Any) -> Line:
         available_fen=1_000_000_00,
         reserved_fen=0,
         consumed_fen=0,
-        reservations={},
+        reservations=FrozenMap(),
     )
     return msgspec.structs.replace(line, **changes)

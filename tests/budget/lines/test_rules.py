@@ -29,6 +29,7 @@ from budget.lines.rules import (
     fiscal_year,
     posting_of,
 )
+from kernel.frozenmap import FrozenMap
 from tests.builders.budget import MORNING, ORDER, OTHER_ORDER, OTHER_SCHOOL, SCHOOL, a_line, an_appropriation
 
 MICROSECOND = timedelta(microseconds=1)
@@ -96,7 +97,9 @@ def test_that_an_order_reserved_already_weighs_more_than_that_little_is_left() -
     [(RESERVATIONS_MAX - 1, Reserved(ORDER, 1)), (RESERVATIONS_MAX, Refusal.TOO_MANY_OPEN)],
 )
 def test_open_orders_on_a_line_are_limited(open_orders: int, outcome: Reserved | Refusal) -> None:
-    line = a_line(reservations={UUID(int=number): 1 for number in range(open_orders)}, reserved_fen=open_orders)
+    line = a_line(
+        reservations=FrozenMap({UUID(int=number): 1 for number in range(open_orders)}), reserved_fen=open_orders
+    )
 
     assert reserve(line, 1) == outcome
 

@@ -12,6 +12,7 @@ from budget.lines import rules as budget
 from catalog.agreements.rules import Status as AgreementStatus
 from catalog.offers import rules as offers
 from catalog.products.rules import Status as ProductStatus
+from kernel.frozenmap import FrozenMap
 from kernel.money import FEN_MAX
 from market.limits import rules as limits
 from market.orders.rules import (
@@ -278,7 +279,7 @@ def test_an_amount_that_no_ledger_can_hold_is_refused() -> None:
 
 
 def test_an_open_order_too_many_is_refused() -> None:
-    kept = {UUID(int=number): 1 for number in range(budget.RESERVATIONS_MAX)}
+    kept = FrozenMap({UUID(int=number): 1 for number in range(budget.RESERVATIONS_MAX)})
 
     assert refusals(a_cart(), a_shop(line=a_line(reservations=kept))) == [(None, Refusal.BUDGET_TOO_MANY_OPEN)]
 
