@@ -71,7 +71,7 @@ async def _host(url: str, clock: Clock) -> None:
     async with Client(url, clock) as host:
         await host.log_in(_HOST, PASSWORD)
         suppliers = (await host.get("/api/organisations", role="supplier", limit=50))["items"]
-        invited = [row["organisation_id"] for row in suppliers]
+        invited = [row["organisation_id"] for row in suppliers if row["status"] == "active"]
         while True:
             mine = (await host.get("/api/auctions", scope="mine", limit=50))["items"]
             for auction in mine:
