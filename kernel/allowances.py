@@ -50,6 +50,7 @@ BatchLength = Annotated[
 QueueAge = Annotated[float, Meta(ge=0.05, le=60), allowed("0.05 至 60 秒", "0.05 to 60 seconds")]
 DrainSeconds = Annotated[float, Meta(ge=0, le=10), allowed("0 至 10 秒", "0 to 10 seconds")]
 FlushSeconds = Annotated[float, Meta(ge=0, le=1), allowed("0 至 1 秒", "0 to 1 second")]
+LogReadyMb = Annotated[Annotated[int, Meta(ge=64, le=16_384)] | None, allowed("64 至 16384 兆字节", "64 to 16384 MB")]
 PoolSize = Annotated[int, Meta(ge=2, le=100), allowed("2 至 100 个连接", "2 to 100 connections")]
 Tls = Annotated[TlsMode, allowed("auto、on、off", "auto, on, off")]
 CertificateFile = Annotated[

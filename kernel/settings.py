@@ -31,6 +31,7 @@ from kernel.allowances import (
     FlushSeconds,
     Hosts,
     IdleSeconds,
+    LogReadyMb,
     Networks,
     PerMinute,
     PoolSize,
@@ -118,6 +119,11 @@ class Settings(msgspec.Struct, frozen=True):
     name a directory that they share."""
     pg_bindir: Program = None
     """Directory with ``postgres`` and ``initdb``; None: look for one."""
+    pg_log_ready_mb: LogReadyMb = None
+    """
+    How many MB of the embedded PostgreSQL's log are made at the first start and kept, so that no commit waits for them;
+    None: a fiftieth of the disk, 64 to 2048.
+    """
     redis_bin: Program = None
     """Program of the embedded Redis; None: look for one."""
     vault_key_file: Program = None

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from kernel.access.actors import Actor
 from kernel.clock import ManualClock
 from kernel.db.database import Database
+from kernel.engines import cluster
 from kernel.engines.locate import postgres_bindir, redis_program
 from kernel.engines.postgres import PostgresServer
 from kernel.engines.valkey import ValkeyServer
@@ -51,6 +52,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _named(variable: str) -> Path | None:
     """Programs other than the wheels', such as Debian's: the same tests must pass on them."""
     return Path(os.environ[variable]) if os.environ.get(variable) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_logs() -> Iterator[None]:
+    """A database that lasts for one test needs no two gigabytes of log; the processes that tests start hear it too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "LOG_READY_MB_MAX", cluster.LOG_READY_MB_MIN)
+        patch.setenv("ZHECAI_PG_LOG_READY_MB", str(cluster.LOG_READY_MB_MIN))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

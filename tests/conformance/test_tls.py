@@ -1,6 +1,5 @@
 """The service's TLS in the eyes of sslyze, which has an environment of its own: it wants an older cryptography."""
 
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from kernel.settings import Settings
 from kernel.vault.identities import identities_of
+from tests.builders.environment import bare_environment
 
 SSLYZE = Path(sys.prefix) / "tls" / "bin" / "sslyze"
 PATIENCE_S = 120
@@ -42,7 +42,7 @@ class Site(NamedTuple):
 
 @contextmanager
 def serving(data_dir: Path, database_url: str, redis_url: str) -> Iterator[Site]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZHECAI_")}
+    environment = bare_environment()
     environment |= {"ZHECAI_TLS": "on", "ZHECAI_DATABASE_URL": database_url, "ZHECAI_REDIS_URL": redis_url}
     log = data_dir / "log"
     with log.open("wb") as out:

@@ -13,7 +13,7 @@ from kernel.settings import Settings
 
 
 async def main(data_dir: Path) -> None:
-    async with EmbeddedEngines(Settings(data_dir=data_dir), SystemClock()) as engines:
+    async with EmbeddedEngines(Settings(data_dir=data_dir, pg_log_ready_mb=64), SystemClock()) as engines:
         assert engines.postgres is not None
         assert engines.valkey is not None
         sys.stdout.write(f"pids {engines.postgres.pid} {engines.valkey.pid}\n")

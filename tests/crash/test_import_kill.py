@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from catalog.goods.service import SLICE_ROWS, GoodsReport
 from kernel.runtime import Kernel
 from tests.builders.catalog import LAPTOP, a_market
+from tests.builders.environment import bare_environment
 
 ROWS = 20 * SLICE_ROWS
 PATIENCE_S = 120
@@ -28,7 +28,7 @@ class Import:
 
     def __init__(self, file: Path, database_url: str, redis_url: str) -> None:
         self._command = (sys.executable, "-m", "portal", "import", "goods", str(file), "--json")
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("ZHECAI_")}
+        self._environment = bare_environment()
         self._environment |= {"ZHECAI_DATABASE_URL": database_url, "ZHECAI_REDIS_URL": redis_url}
         self._environment["ZHECAI_DATA_DIR"] = str(file.parent)
 

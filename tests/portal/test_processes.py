@@ -20,6 +20,7 @@ from kernel.db.database import Database, connections_max
 from kernel.engines.embedded import connections_wanted, running
 from kernel.settings import Settings
 from portal.demo.province import BODIES, PASSWORD
+from tests.builders.environment import bare_environment
 
 PATIENCE_S = 120
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Zhecai:
 
 @contextmanager
 def zhecai(log: Path, *arguments: str) -> Iterator[Zhecai]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZHECAI_")}
+    environment = bare_environment()
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "portal", *arguments], stdout=out, stderr=out, env=environment
@@ -74,7 +75,7 @@ def zhecai(log: Path, *arguments: str) -> Iterator[Zhecai]:
 
 def once(*arguments: str) -> tuple[int, str]:
     """Run a command to its end."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZHECAI_")}
+    environment = bare_environment()
     command = [sys.executable, "-m", "portal", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S, check=False)
     return done.returncode, " ".join((done.stdout + done.stderr).split())

@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from kernel.engines.cluster import WAL_READY_MB
+from kernel.engines import cluster
 from kernel.engines.errors import EngineError, Fault
 from kernel.engines.identity import Identity, unprivileged
 from kernel.engines.postgres import PostgresServer
@@ -46,16 +47,27 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_cluster_grows_from_nothing_and_its_rows_are_there_at_the_next_start(short_path: Path) -> None:
-    with PostgresServer(bindir(), short_path / "pg") as server:
+    ready_mb = 400  # more than the 64 segments that initdb would have kept
+    with PostgresServer(bindir(), short_path / "pg", log_ready_mb=ready_mb) as server:
         assert await fetchval(server.url, "SELECT current_database() || current_user") == "zhecaizhecai"
         assert await fetchval(server.url, "SHOW fsync") == "on"
         assert await fetchval(server.url, "SHOW synchronous_commit") == "on"
         await fetchval(server.url, "CREATE TABLE kept AS SELECT 42 AS value")
         log = await fetchval(server.url, "SELECT sum(size) FROM pg_ls_waldir()")
-        assert log >= WAL_READY_MB << 20, "the log's files are there before the first commit needs them"
+        assert log >= ready_mb << 20, "the log's files are there before the first commit needs them"
     with PostgresServer(bindir(), short_path / "pg") as server:
         assert await fetchval(server.url, "SELECT value FROM kept") == 42
     assert not server.alive()
+
+
+def test_how_much_of_the_log_is_ready_depends_on_the_disk(
+    short_path: Path, tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "LOG_READY_MB_MAX", 1 << 30)
+    disk_mb = shutil.disk_usage(short_path).total >> 20
+
+    assert cluster.log_ready_mb(tiny_disk) == cluster.LOG_READY_MB_MIN
+    assert cluster.log_ready_mb(short_path) == max(disk_mb // 50, cluster.LOG_READY_MB_MIN)
 
 
 async def test_text_is_utf8_and_sorted_by_code_point_on_every_machine(home: Path) -> None:
