@@ -21,6 +21,8 @@ BUSY_FACTOR: Final = 3.0
 """How many times longer a hall keeps from showing itself again while commands wait for the process."""
 SEATS_A_TURN: Final = 64
 """How many seats are shown something before the event loop may turn to others."""
+FRAME_SEATS: Final = 8
+"""A frame that has to be made takes as long as so many seats: each bidder of an auction is shown one of its own."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -118,7 +120,10 @@ class Hall:
         """
         version = self.view.version
         slow: list[Seat] = []
-        for seat in seats[-SEATS_A_TURN:]:
+        left = SEATS_A_TURN
+        while seats and left > 0:
+            seat = seats.pop()
+            left -= 1
             if seat.version == version or seat not in self.seats:
                 continue
             key = (seat.audience, seat.version, version)
@@ -127,6 +132,7 @@ class Hall:
             else:
                 delta = self.view.delta(seat.audience, seat.version)
                 frame = frames[key] = None if delta is None else text_frame(_encode(delta))
+                left -= FRAME_SEATS
             if frame is None:
                 continue
             seat.wire.write(frame)
@@ -137,7 +143,6 @@ class Hall:
             VIEWERS_CUT.inc()
             self.leave(seat)
             seat.wire.close(TRY_AGAIN_LATER, f"too slow, resume with after={seat.version}")
-        del seats[-SEATS_A_TURN:]
         if seats:
             self._loop.call_soon(self._show, seats, flushed, frames)
             return

@@ -15,8 +15,8 @@ from kernel.engines.valkey import ValkeyServer
 from kernel.ids import uuid7
 from kernel.journal.streams import Recorded
 from kernel.live import halls as halls_module
-from kernel.live.audience import HOST, PUBLIC
-from kernel.live.hall import BUSY_FACTOR, SEATS_A_TURN
+from kernel.live.audience import HOST, PUBLIC, Audience, Standing
+from kernel.live.hall import BUSY_FACTOR, FRAME_SEATS, SEATS_A_TURN
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import load_actor
@@ -77,6 +77,41 @@ async def test_what_comes_while_many_are_being_shown_something_reaches_all_of_th
 
         async with asyncio.timeout(10):
             assert {await heard_by(viewer) for viewer in viewers} == {tuple("abcdefgh")}
+
+
+async def test_frames_that_differ_are_made_in_many_turns(
+    stocked: Kernel, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred bidders are each shown something of their own: meanwhile somebody waits for an answer."""
+    loop = asyncio.get_running_loop()
+    made = [0]  # in each turn of the loop
+
+    def turn() -> None:
+        made.append(0)
+        ticking[0] = loop.call_soon(turn)
+
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(viewing(port)) for _ in range(SEATS_A_TURN)]
+        for viewer in viewers:
+            await viewer.read()
+        hall = await stocked.halls.hall(STOCK.ref(ID), StockView)
+        for seat in hall.seats:
+            seat.audience = Audience(Standing.BIDDER, uuid7(NOON))
+        delta = hall.view.delta
+
+        def counted(audience: Audience, after: int) -> Any:
+            made[-1] += 1
+            return delta(audience, after)
+
+        monkeypatch.setattr(hall.view, "delta", counted)
+        ticking = [loop.call_soon(turn)]
+        await stocked.committer.submit(take("a"))
+        for viewer in viewers:
+            assert await viewer.read() == Delta(1, 2, 999, ("a",))
+        ticking[0].cancel()
+
+    assert sum(made) == len(viewers)
+    assert max(made) <= SEATS_A_TURN // (1 + FRAME_SEATS) + 1
 
 
 @pytest.mark.parametrize(("busy", "factor"), [(False, 1.0), (True, BUSY_FACTOR)])
