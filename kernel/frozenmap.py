@@ -42,8 +42,14 @@ class FrozenMap(Mapping[K, V]):
         found: FrozenMap[K, V] = FrozenMap.__new__(FrozenMap)
         found._shared, found._own, found._size = self._shared, self._own | {key: value}, size
         if len(found._own) > OWN_MAX:
-            found._shared, found._own = dict(found.items()), {}
+            found._shared, found._own = found._merged(), {}
         return found
+
+    def _merged(self) -> dict[K, V]:
+        merged = self._shared | self._own
+        for key in [key for key, value in self._own.items() if value is _GONE]:
+            del merged[key]
+        return merged
 
     def __getitem__(self, key: K) -> V:
         value = self._own.get(key, self)

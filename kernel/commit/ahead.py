@@ -48,14 +48,14 @@ class Ahead:
 
     def takes(self, command: Command[Any]) -> bool:
         """
-        Tell whether a command can be decided here and now: nothing is to be loaded for it.
+        Tell whether a command can be decided here and now, for nothing is to be loaded; if so, it has to be taken next.
 
         A second one with the same idempotency key waits for the answer of the first.
         """
         key = command.key
         if len(self.pending) >= self._len_max or (key is not None and (key.owner, key.key) in self._keys):
             return False
-        return self.batch.knows(command)
+        return self.batch.reaches(command)
 
     def take(self, one: Pending) -> None:
         """Decide a command; nobody is told yet."""

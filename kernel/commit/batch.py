@@ -76,13 +76,19 @@ class Batch:
         self._made: Final[set[Ref]] = set()
         self._results: dict[Ref, Versioned[Any]] | None = None
 
-    def knows(self, command: Command[Any]) -> bool:
-        """Tell whether the states of all streams that a command names are at hand."""
+    def reaches(self, command: Command[Any]) -> bool:
+        """Take up the states of all streams that a command names, unless one of them has to be loaded first."""
+        streams, creates, supposes = self._streams, command.creates, command.supposes
+        found: list[_Working] = []
         for ref in command.streams:
-            if ref in self._streams or self._known.get(ref) is not None:
+            if ref in streams:
                 continue
-            if ref not in command.creates and ref not in command.supposes:
+            before = None if ref in creates else self._known.get(ref)
+            if before is None and ref not in creates and ref not in supposes:
                 return False
+            found.append(_Working(ref, before or _ABSENT))
+        for working in found:
+            streams[working.ref] = working
         return True
 
     def get(self, ref: Ref) -> Any:

@@ -25,12 +25,13 @@ from kernel.commit.contended import Contended
 from kernel.commit.failures import Clash, KeyTaken, failed, unavailable
 from kernel.commit.flight import Flight
 from kernel.commit.herald import Herald, tell
+from kernel.commit.known import KnownStates
 from kernel.commit.sessions import Sessions
 from kernel.commit.together import Lost, NotCommittedError
 from kernel.commit.trading import Tempo, Trading
 from kernel.db.database import AWAY, Database, is_away
 from kernel.journal import queries
-from kernel.journal.streams import Connection, Versioned
+from kernel.journal.streams import Connection
 from kernel.metrics import COMMIT_BATCHES, COMMIT_CLASHES, COMMIT_COMMANDS, COMMIT_SECONDS
 from kernel.problems import storage_full
 
@@ -78,7 +79,7 @@ class Committer:
         self._batch_len_max: Final = batch_len_max
         self._queue: deque[Pending] = deque()
         self._wake: Final = asyncio.Event()
-        self._known: dict[Ref, Versioned[Any]] = {}
+        self._known: Final = KnownStates(CACHED_STREAMS_MAX)
         self._contended: Final = Contended(clock)
         self._sessions: Final = Sessions(database)
         self._task: asyncio.Task[None] | None = None
@@ -425,9 +426,7 @@ class Committer:
 
     def _finish(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> None:
         """After the commit: remember the states now, and have everybody told in the next turns of the event loop."""
-        self._known.update(batch.results())
-        while len(self._known) > CACHED_STREAMS_MAX:
-            del self._known[next(iter(self._known))]
+        self._known.keep(batch.results())
         COMMIT_BATCHES.labels(self._name).inc()
         COMMIT_COMMANDS.labels(self._name).inc(len(pending))
         self._herald.announce(pending, outcomes, batch.recorded)

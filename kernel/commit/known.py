@@ -1,0 +1,29 @@
+"""The states that a process still knows: those that its batches changed or loaded last."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kernel.commit.batch import Ref
+from kernel.journal.streams import Versioned
+
+
+class KnownStates(OrderedDict[Ref, Versioned[Any]]):
+    """
+    States by stream; beyond ``count_max`` the one is forgotten that was changed or loaded the longest ago.
+
+    Cost: 0.2 µs a state. A plain dictionary finds its first entry by walking over all that were deleted before it:
+    with 50,000 states, and a new one for each order, that was a tenth of an order.
+    """
+
+    def __init__(self, count_max: int) -> None:
+        super().__init__()
+        self._count_max: Final = count_max
+
+    def keep(self, states: Mapping[Ref, Versioned[Any]]) -> None:
+        """Remember states as a batch left them, and forget what is too much; what is set otherwise does not forget."""
+        for ref, versioned in states.items():
+            self[ref] = versioned
+            self.move_to_end(ref)
+        while len(self) > self._count_max:
+            self.popitem(last=False)
