@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from kernel.access.actors import PUBLIC_ACTOR, Actor, Role
 from kernel.access.assurance import Assurance, methods_for, strongest, weakest
@@ -169,8 +169,12 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
         TooLarge: it is longer than ``bytes_max``.
     """
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more:  # not request.stream(): the event loop keeps account of each such generator
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > bytes_max:
             raise TooLarge(
