@@ -30,7 +30,10 @@ class FrozenMap(Mapping[K, V]):
 
     def with_(self, key: K, value: V) -> "FrozenMap[K, V]":
         """Give the same with one entry more, or another value for it."""
-        return self._changed(key, value, self._size + (key not in self))
+        own = self._own
+        before = own.get(key, self)
+        more = key not in self._shared if before is self else before is _GONE
+        return self._changed(key, value, self._size + more)
 
     def without(self, key: K) -> "FrozenMap[K, V]":
         """Give the same without an entry. Raises ``KeyError`` where there is none."""
@@ -39,9 +42,11 @@ class FrozenMap(Mapping[K, V]):
         return self._changed(key, _GONE, self._size - 1)
 
     def _changed(self, key: K, value: V, size: int) -> "FrozenMap[K, V]":
+        own = self._own.copy()
+        own[key] = value
         found: FrozenMap[K, V] = FrozenMap.__new__(FrozenMap)
-        found._shared, found._own, found._size = self._shared, self._own | {key: value}, size
-        if len(found._own) > OWN_MAX:
+        found._shared, found._own, found._size = self._shared, own, size
+        if len(own) > OWN_MAX:
             found._shared, found._own = found._merged(), {}
         return found
 

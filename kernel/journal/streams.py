@@ -74,6 +74,10 @@ class StreamKind(Generic[S, E]):
         found: StreamRef[S, E] = _ref(self, id)
         return found
 
+    def new(self, id: UUID) -> "StreamRef[S, E]":
+        """Point at a stream that does not exist yet, by an id made just now: nobody else points at it, or soon again."""
+        return StreamRef(self, id)
+
 
 @cache
 def decoder(kind: StreamKind[Any, Any]) -> Callable[[bytes], Any]:

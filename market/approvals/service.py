@@ -136,7 +136,7 @@ async def check_out(kernel: Kernel, by: By, cart: Cart) -> PlacedOrders:
         organisation_id = by.actor.organisation_id
         assert organisation_id is not None
         control = CONTROL.ref(organisation_id)
-        requests = {order_id: APPROVAL.ref(order_id) for order_id in order_ids}
+        requests = {order_id: APPROVAL.new(order_id) for order_id in order_ids}
 
         def pass_(states: States, _: Shop, placement: Placement) -> Passed:
             limit = approval_from(states.get(control), today(by.at))

@@ -274,7 +274,7 @@ async def place(
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
     refs = _refs(cart, purchaser, facts, at)
     order_ids = {supplier_id: uuid7(at) for supplier_id in {fact.supplier.id for fact in facts.values()}}
-    orders = {order_id: ORDER.ref(order_id) for order_id in order_ids.values()}
+    orders = {order_id: ORDER.new(order_id) for order_id in order_ids.values()}
     policy = _policy(kernel, purchaser, at)
     gate = gate_of(tuple(orders))
 
