@@ -75,7 +75,7 @@ class StreamKind(Generic[S, E]):
         return found
 
     def new(self, id: UUID) -> "StreamRef[S, E]":
-        """Point at a stream that does not exist yet, by an id made just now: nobody else points at it, or soon again."""
+        """Point at a stream that does not exist yet, by an id made just now: it is not remembered for others."""
         return StreamRef(self, id)
 
 
