@@ -1,8 +1,8 @@
 """The demonstration's own bots, on its own province: there is something to watch."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -21,7 +21,7 @@ HOST, BUYER = PURCHASERS[1].login, PURCHASERS[2].login
 
 
 @pytest.fixture
-async def url(database_url: str, redis_url: str, tmp_path: Any) -> AsyncIterator[str]:
+async def url(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
     """The service with the sample province."""
     settings = Settings(demo=True, port=0, data_dir=tmp_path)
     async with open_kernel(
@@ -40,8 +40,10 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bots, "_pause_s", lambda: 0.1)
 
 
-async def stages(client: Client, path: str, **wanted: str) -> set[str]:
-    return {row["stage"] for row in (await client.get(path, **wanted))["items"]}
+async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(120):
+        while not await happened():  # noqa: ASYNC110 - it is another client that makes it happen
+            await asyncio.sleep(0.2)
 
 
 @pytest.mark.usefixtures("in_a_hurry")
@@ -50,16 +52,20 @@ async def test_bots_bid_in_auctions_and_see_orders_through(url: str) -> None:
     with capture_logs() as logs:
         trading = asyncio.create_task(trade(url, clock))
         try:
-            async with asyncio.timeout(120), Client(url, clock) as host, Client(url, clock) as buyer:
+            async with Client(url, clock) as host, Client(url, clock) as buyer:
                 await host.log_in(HOST, PASSWORD)
                 await buyer.log_in(BUYER, PASSWORD)
-                while not any(
-                    auction["stage"] == "live" and auction["bidders"] > 1 and auction["offers"] > 2
-                    for auction in (await host.get("/api/auctions", scope="mine", limit=50))["items"]
-                ):
-                    await asyncio.sleep(0.2)
-                while "closed" not in await stages(buyer, "/api/orders", side="purchaser"):
-                    await asyncio.sleep(0.2)
+
+                async def contested() -> bool:
+                    mine = (await host.get("/api/auctions", scope="mine", limit=50))["items"]
+                    return any(one["stage"] == "live" and one["bidders"] > 1 and one["offers"] > 2 for one in mine)
+
+                async def seen_through() -> bool:
+                    own = (await buyer.get("/api/orders", side="purchaser"))["items"]
+                    return "closed" in {order["stage"] for order in own}
+
+                await until(contested)
+                await until(seen_through)
         finally:
             trading.cancel()
             await asyncio.gather(trading, return_exceptions=True)
