@@ -1,6 +1,6 @@
 """Direct orders: preview and place a cart, take an order's steps, and what can be read of orders."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -186,23 +186,28 @@ async def _facts_of(db: Database, ids: Sequence[UUID]) -> dict[UUID, _Facts]:
 
 
 class _Refs(NamedTuple):
-    """The streams that a cart looks at, by the id of what they are about."""
+    """The streams that a cart looks at."""
 
-    offers: dict[UUID, StreamRef[Offer, Any]]
-    products: dict[UUID, StreamRef[Product, Any]]
-    agreements: dict[UUID, StreamRef[Agreement, Any]]
-    organisations: dict[UUID, StreamRef[Organisation, Any]]
+    offers: Sequence[StreamRef[Offer, Any]]
+    products: Sequence[StreamRef[Product, Any]]
+    agreements: Sequence[StreamRef[Agreement, Any]]
+    organisations: Sequence[StreamRef[Organisation, Any]]
     line: StreamRef[Line, Any] | None
     spending: StreamRef[Spending, Any]
 
+    def all(self) -> list[StreamRef[Any, Any]]:
+        """List every one of them."""
+        line = [self.line] if self.line else []
+        return [*self.offers, *self.products, *self.agreements, *self.organisations, *line, self.spending]
 
-def _refs(cart: Cart, purchaser: Purchaser, facts: Mapping[UUID, _Facts], at: datetime) -> _Refs:
+
+def _refs(cart: Cart, purchaser: Purchaser, facts: Collection[_Facts], at: datetime) -> _Refs:
     own = ORGANISATION.ref(purchaser.organisation_id)
     return _Refs(
-        {fact.offer.id: fact.offer for fact in facts.values()},
-        {fact.product.id: fact.product for fact in facts.values()},
-        {fact.agreement.id: fact.agreement for fact in facts.values()},
-        {own.id: own} | {fact.supplier.id: fact.supplier for fact in facts.values()},
+        [fact.offer for fact in facts],
+        list(dict.fromkeys([fact.product for fact in facts])),
+        list(dict.fromkeys([fact.agreement for fact in facts])),
+        list(dict.fromkeys([own, *[fact.supplier for fact in facts]])),
         BUDGET.ref(cart.budget_line_id) if cart.budget_line_id else None,
         SPENDING.ref(spending_id(purchaser.organisation_id, fiscal_year(at))),
     )
@@ -220,8 +225,8 @@ def _shop(refs: _Refs, states: States, policy: PolicySnapshot | None) -> Shop:
     )
 
 
-def _present(refs: dict[UUID, StreamRef[S, Any]], states: States) -> dict[UUID, S]:
-    return {key: state for key, ref in refs.items() if (state := states.get(ref)) is not None}
+def _present(refs: Sequence[StreamRef[S, Any]], states: States) -> dict[UUID, S]:
+    return {ref.id: state for ref in refs if (state := states.get(ref)) is not None}
 
 
 def _purchaser(actor: Actor) -> Purchaser:
@@ -272,7 +277,7 @@ async def place(
     """
     purchaser = _purchaser(actor)
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
-    refs = _refs(cart, purchaser, facts, at)
+    refs = _refs(cart, purchaser, facts.values(), at)
     order_ids = {supplier_id: uuid7(at) for supplier_id in {fact.supplier.id for fact in facts.values()}}
     orders = {order_id: ORDER.new(order_id) for order_id in order_ids.values()}
     policy = _policy(kernel, purchaser, at)
@@ -289,10 +294,10 @@ async def place(
         answer = tuple(_placed(order_id, event.terms) for order_id, event in passed.placement.orders)
         return Decided(
             PlacedOrders(answer, sum(order.total_fen for order in answer), passed.requests),
-            [*_events(refs, orders, passed.placement), *passed.events],
+            [*_events(refs, facts, orders, passed.placement), *passed.events],
         )
 
-    streams, created = (*orders.values(), *_all(refs), *gate.streams), (*orders.values(), *gate.creates)
+    streams, created = (*orders.values(), *refs.all(), *gate.streams), (*orders.values(), *gate.creates)
     return await kernel.committer.submit(
         Command(streams, decide, actor.journal, origin, at, key, PlacedOrders, created, gate.supposes)
     )
@@ -302,25 +307,16 @@ def _placed(order_id: UUID, terms: Terms) -> PlacedOrder:
     return PlacedOrder(order_id, terms.number, terms.supplier_id, terms.supplier_name, terms.total_fen)
 
 
-def _events(refs: _Refs, orders: Mapping[UUID, StreamRef[Any, Any]], placement: Placement) -> list[Happened]:
+def _events(
+    refs: _Refs, facts: Mapping[UUID, _Facts], orders: Mapping[UUID, StreamRef[Any, Any]], placement: Placement
+) -> list[Happened]:
     line = refs.line
     assert line is not None
     return [
         *(Happened(orders[order_id], event) for order_id, event in placement.orders),
-        *(Happened(refs.offers[offer_id], event) for offer_id, event in placement.offers),
+        *(Happened(facts[offer_id].offer, event) for offer_id, event in placement.offers),
         *(Happened(line, event) for event in placement.budget),
         *(Happened(refs.spending, event) for event in placement.spending),
-    ]
-
-
-def _all(refs: _Refs) -> list[StreamRef[Any, Any]]:
-    return [
-        *refs.offers.values(),
-        *refs.products.values(),
-        *refs.agreements.values(),
-        *refs.organisations.values(),
-        *([refs.line] if refs.line else []),
-        refs.spending,
     ]
 
 
@@ -328,8 +324,8 @@ async def shop_of(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> 
     """Read all that placing a cart would look at, as it stands."""
     purchaser = _purchaser(actor)
     facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
-    refs = _refs(cart, purchaser, facts, at)
-    return _shop(refs, await queries.states(kernel.db, _all(refs)), _policy(kernel, purchaser, at))
+    refs = _refs(cart, purchaser, facts.values(), at)
+    return _shop(refs, await queries.states(kernel.db, refs.all()), _policy(kernel, purchaser, at))
 
 
 async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Preview:
