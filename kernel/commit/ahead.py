@@ -6,28 +6,12 @@ top of what the one in flight will leave behind. Where that one does not come to
 connection broke), nothing was told to anybody: the commands go back to the queue and are decided again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from kernel.commit.batch import Batch, Known, Outcome, Pending, Ref
 from kernel.commit.command import Command
 from kernel.journal.streams import Versioned
-
-
-class _Overlay:
-    """The states that the batches in flight will leave, the last one's first, in front of those that are known."""
-
-    __slots__ = ("_behind", "_fronts")
-
-    def __init__(self, fronts: Sequence[Mapping[Ref, Versioned[Any]]], behind: Known) -> None:
-        self._fronts = fronts
-        self._behind = behind
-
-    def get(self, ref: Ref, /) -> Versioned[Any] | None:
-        for front in self._fronts:
-            if found := front.get(ref):
-                return found
-        return self._behind.get(ref)
 
 
 class Ahead:
@@ -38,8 +22,10 @@ class Ahead:
     """
 
     def __init__(self, flying: Iterable[Batch], known: Known, len_max: int) -> None:
-        fronts = [batch.results() for batch in flying]
-        self.batch: Final = Batch(_Overlay(fronts[::-1], known))
+        left: dict[Ref, Versioned[Any]] = {}
+        for batch in flying:
+            left.update(batch.results())
+        self.batch: Final = Batch(known, left)
         self.grounded = False
         self.pending: Final[list[Pending]] = []
         self.outcomes: Final[list[Outcome]] = []

@@ -50,28 +50,32 @@ class Known(Protocol):
     def get(self, ref: Ref, /) -> Versioned[Any] | None: ...
 
 
-class _Working:
+_NOTHING: Final[Known] = {}
+
+
+class _Working(msgspec.Struct, gc=False, eq=False):
     """One stream while a batch is worked out: as it was, as the decisions so far leave it, and what they append."""
 
-    __slots__ = ("before", "entries", "recorded", "ref", "state", "version")
-
-    def __init__(self, ref: Ref, before: Versioned[Any]) -> None:
-        self.ref = ref
-        self.before = before
-        self.version, self.state = before
-        self.entries: list[Entry] = []
-        self.recorded: list[Recorded[Any]] = []
+    ref: Ref
+    before: Versioned[Any]
+    version: int
+    state: Any
+    entries: list[Entry] = []
+    recorded: list[Recorded[Any]] = []
 
 
 class Batch:
     """
     The working copy of the states that a list of commands needs, and what they append.
 
+    ``flying`` is what the batches in flight will leave, ``known`` is what was loaded or committed before.
+
     Cost: about 5 µs a command and event besides the decision itself; see ``bench/micro/batch.py``.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, flying: Known = _NOTHING) -> None:
         self._known: Final = known
+        self._flying: Final = flying
         self._streams: Final[dict[Ref, _Working]] = {}
         self._made: Final[set[Ref]] = set()
         self._results: dict[Ref, Versioned[Any]] | None = None
@@ -79,14 +83,17 @@ class Batch:
     def reaches(self, command: Command[Any]) -> bool:
         """Take up the states of all streams that a command names, unless one of them has to be loaded first."""
         streams, creates, supposes = self._streams, command.creates, command.supposes
+        flying, known = self._flying.get, self._known.get
         found: list[_Working] = []
         for ref in command.streams:
             if ref in streams:
                 continue
-            before = None if ref in creates else self._known.get(ref)
-            if before is None and ref not in creates and ref not in supposes:
+            made = ref in creates
+            before = None if made else flying(ref) or known(ref)
+            if before is None and not made and ref not in supposes:
                 return False
-            found.append(_Working(ref, before or _ABSENT))
+            before = before or _ABSENT
+            found.append(_Working(ref, before, before.version, before.state))
         for working in found:
             streams[working.ref] = working
         return True
@@ -105,7 +112,8 @@ class Batch:
         streams = self._streams
         for ref in command.streams:
             if ref not in streams:
-                streams[ref] = _Working(ref, self._known.get(ref) or _ABSENT)
+                before = self._flying.get(ref) or self._known.get(ref) or _ABSENT
+                streams[ref] = _Working(ref, before, before.version, before.state)
         self._made.update(command.creates)
         try:
             decision = command.decide(self)
@@ -160,8 +168,9 @@ class Batch:
 
     @property
     def recorded(self) -> dict[Ref, Sequence[Recorded[Any]]]:
-        """The same as events."""
-        return {ref: working.recorded for ref, working in self._streams.items() if working.recorded}
+        """The events of each stream that gets some, of kinds that somebody listens to."""
+        streams = self._streams.items()
+        return {ref: working.recorded for ref, working in streams if ref.kind.heard and working.recorded}
 
     def sorted_entries(self) -> list[Entry]:
         """List all entries by stream name and version: the order in which every writer inserts."""

@@ -21,7 +21,7 @@ PART: Final = 16
 """How many callers get their answers in one turn of the event loop."""
 
 Committed = Callable[[Mapping[Ref, Sequence[Recorded[Any]]]], None]
-"""Told after each commit which events each stream got; must not raise and must not block."""
+"""Told after each commit which events each stream of a kind that is ``heard`` got; must not raise, nor block."""
 
 log = structlog.get_logger()
 

@@ -60,6 +60,7 @@ class StreamKind(Generic[S, E]):
     because the journal's unique (stream, version) has already won or lost the race.
     ``in_one`` promises that ``save`` only executes statements, that no two of them touch one row, and that none
     reads what another wrote: they may then travel with the journal's as one (:mod:`kernel.commit.together`).
+    ``heard`` says that somebody listens: halls show it, or sessions depend on it. Every process is told of its commits.
     """
 
     name: str
@@ -68,6 +69,7 @@ class StreamKind(Generic[S, E]):
     load: Callable[[Connection, Sequence[UUID]], Awaitable[dict[UUID, Versioned[S]]]]
     save: Callable[[Connection, Sequence[Change[S, E]]], Awaitable[None]]
     in_one: bool = False
+    heard: bool = False
 
     def ref(self, id: UUID) -> "StreamRef[S, E]":
         """Point at one stream of this kind; the same stream gives the same object, so that lookups are quick."""

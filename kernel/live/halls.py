@@ -60,6 +60,7 @@ class Halls:
 
     async def hall(self, ref: Ref, make_view: Callable[[], HallView]) -> Hall:
         """Return the hall of a stream; the first to ask has it built from the journal."""
+        assert ref.kind.heard, "a hall would learn of what happens a second late"
         async with self._opening.setdefault(ref, asyncio.Lock()):
             self._empty.pop(ref, None)
             found = self._halls.get(ref)

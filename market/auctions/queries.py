@@ -168,7 +168,7 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
     )
 
 
-AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save, in_one=True)
+AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save, in_one=True, heard=True)
 
 _a: Final = auctions.c
 _s: Final = auction_standings.c

@@ -31,7 +31,9 @@ _rows: Final[StateTable[Organisation, Event]] = StateTable(
     Organisation,
     derived={"review_region": review_region, "waiting_since": waiting_since, "due_at": due_at},
 )
-ORGANISATION: Final[StreamKind[Organisation, Event]] = StreamKind("organisation", Event, evolve, _rows.load, _rows.save)
+ORGANISATION: Final[StreamKind[Organisation, Event]] = StreamKind(
+    "organisation", Event, evolve, _rows.load, _rows.save, heard=True
+)
 
 _o: Final = organisations.c
 

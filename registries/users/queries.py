@@ -22,7 +22,7 @@ from registries.users.rules import Event, Status, User, evolve, roles_now
 from registries.users.tables import credentials, users
 
 _rows: Final[StateTable[User, Event]] = StateTable(users, User)
-USER: Final[StreamKind[User, Event]] = StreamKind("user", Event, evolve, _rows.load, _rows.save)
+USER: Final[StreamKind[User, Event]] = StreamKind("user", Event, evolve, _rows.load, _rows.save, heard=True)
 
 _u: Final = users.c
 

@@ -59,7 +59,7 @@ for each row execute function doze();
 """Makes COMMIT itself take half a second."""
 
 ROWS: StateTable[Stock, Filled | Taken] = StateTable(TABLE, Stock)
-STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save)
+STOCK: StreamKind[Stock, Filled | Taken] = StreamKind("stock", Filled | Taken, evolve, ROWS.load, ROWS.save, heard=True)
 """Written statement by statement, in a transaction that ends with a COMMIT of its own."""
 AT_ONCE = dataclasses.replace(STOCK, in_one=True)
 """The same, written and committed as one statement where that is possible."""
