@@ -6,6 +6,7 @@ Source: GB/T 22239-2019 8.1.4.1 (two means of identification, one of them crypto
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -47,6 +48,7 @@ def strongest(*levels: Assurance) -> Assurance:
     return max(levels, key=_RANK.__getitem__)
 
 
+@cache
 def weakest(*levels: Assurance) -> Assurance:
     """Return the lowest of ``levels``."""
     return min(levels, key=_RANK.__getitem__)

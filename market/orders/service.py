@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -202,15 +203,21 @@ class _Refs(NamedTuple):
 
 
 def _refs(cart: Cart, purchaser: Purchaser, facts: Collection[_Facts], at: datetime) -> _Refs:
-    own = ORGANISATION.ref(purchaser.organisation_id)
+    own, spending = _own(purchaser.organisation_id, fiscal_year(at))
     return _Refs(
         [fact.offer for fact in facts],
         list(dict.fromkeys([fact.product for fact in facts])),
         list(dict.fromkeys([fact.agreement for fact in facts])),
         list(dict.fromkeys([own, *[fact.supplier for fact in facts]])),
         BUDGET.ref(cart.budget_line_id) if cart.budget_line_id else None,
-        SPENDING.ref(spending_id(purchaser.organisation_id, fiscal_year(at))),
+        spending,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _own(organisation_id: UUID, year: int) -> tuple[StreamRef[Organisation, Any], StreamRef[Spending, Any]]:
+    """Point at a purchaser, and at what it has ordered in a year."""
+    return ORGANISATION.ref(organisation_id), SPENDING.ref(spending_id(organisation_id, year))
 
 
 def _shop(refs: _Refs, states: States, policy: PolicySnapshot | None) -> Shop:

@@ -1,6 +1,7 @@
 """Group commit: one winner, nothing lost, nobody answered twice."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -213,6 +214,16 @@ async def test_whoever_cannot_take_an_answer_or_watch_makes_nothing_happen_twice
     assert len(told) == 1
     assert len(seen) == 1
     assert await journal(stocked) == ["stock.filled", "stock.taken", "stock.taken", "stock.taken"]
+
+
+async def test_what_nobody_listens_to_is_told_to_nobody(stocked: Kernel) -> None:
+    told: list[object] = []
+    stocked.committer.listeners.append(told.append)
+    await stocked.committer.submit(fill(1_000, kind=dataclasses.replace(STOCK, heard=False)))
+
+    assert told == []
+    await stocked.committer.submit(take("a"))
+    assert len(told) == 1
 
 
 async def test_those_who_watch_get_every_event_in_the_order_of_its_stream(stocked: Kernel) -> None:
