@@ -13,7 +13,7 @@ from bench.talk import Child, child
 TITLE: Final = "直接订购 · direct orders"
 RATIO_BAR: Final = 0.3
 _OFFERS: Final = 8
-_POSTERS: Final = 100
+_POSTERS: Final = 48
 LEAVES_OUT: Final = (
     "reading the catalogue and previewing a cart before the order",
     "rate limits: they count as always, but are set so high that one machine may send everything",
