@@ -12,8 +12,8 @@ class KnownStates(OrderedDict[Ref, Versioned[Any]]):
     """
     States by stream; beyond ``count_max`` the one is forgotten that was changed or loaded the longest ago.
 
-    Cost: 0.2 µs a state. A plain dictionary finds its first entry by walking over all that were deleted before it:
-    with 50,000 states, and a new one for each order, that was a tenth of an order.
+    A plain dictionary finds its first entry by walking over all that were deleted before it: with 50,000 states, and a
+    new one for each order, the walk is long.
     """
 
     def __init__(self, count_max: int) -> None:
