@@ -25,7 +25,7 @@ async def test_files_that_have_grown_are_written_and_no_others(home: Path) -> No
         await connection.execute("create table grown (text text)")
         await connection.execute("create table other as select repeat('y', 1000) from generate_series(1, 3000)")
         await connection.execute(GROW)
-        grown = str(server.cluster / await connection.fetchval("select pg_relation_filepath('grown')"))
+        grown = server.cluster / await connection.fetchval("select pg_relation_filepath('grown')")
         trickle.look()
         trickle.turn()
 
@@ -68,11 +68,15 @@ def test_where_the_system_cannot_do_it_nothing_is_started(tmp_path: Path, monkey
 
 
 async def test_embedded_engines_have_one_while_they_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: set[str] = set()
-    turn: Callable[[Trickle], list[str]] = Trickle.turn
+    grown: set[Path] = set()
+    written = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    turn: Callable[[Trickle], list[Path]] = Trickle.turn
 
-    def noted(self: Trickle) -> list[str]:
-        written.update(found := turn(self))
+    def noted(self: Trickle) -> list[Path]:
+        found = turn(self)
+        if any(path in grown for path in found):
+            loop.call_soon_threadsafe(written.set)
         return found
 
     monkeypatch.setattr(Trickle, "turn", noted)
@@ -82,8 +86,8 @@ async def test_embedded_engines_have_one_while_they_run(home: Path, monkeypatch:
     async with EmbeddedEngines(settings, SystemClock()) as engines, asyncio.timeout(20):
         connection = await asyncpg.connect(engines.database_url)
         await connection.execute("create table grown (text text)")
+        assert engines.postgres
+        grown.add(engines.postgres.cluster / await connection.fetchval("select pg_relation_filepath('grown')"))
         await connection.execute(GROW)
-        path = await connection.fetchval("select pg_relation_filepath('grown')")
-        while not any(one.endswith(path) for one in written):  # noqa: ASYNC110 - a thread that sets no event
-            await asyncio.sleep(0.01)
+        await written.wait()
         await connection.close()
