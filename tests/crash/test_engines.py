@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from operator import gt
 from pathlib import Path
 
 import asyncpg
@@ -93,13 +94,17 @@ async def test_no_acknowledged_row_is_lost_when_postgresql_is_killed_under_write
         await connection.execute("CREATE TABLE rows (number int PRIMARY KEY)")
         await connection.close()
         numbers = itertools.count()
+        troubles: list[list[Exception]] = [[] for _ in range(WRITERS)]
         async with asyncio.TaskGroup() as tasks:
-            writers = [tasks.create_task(write(url, numbers, acknowledged, [])) for _ in range(WRITERS)]
+            writers = [tasks.create_task(write(url, numbers, acknowledged, own)) for own in troubles]
             for _kill in range(3):
                 goal = len(acknowledged) + 300
                 await until(lambda goal=goal: len(acknowledged) >= goal)  # type: ignore[misc]
                 assert engines.postgres is not None
+                before = [len(own) for own in troubles]
                 os.kill(engines.postgres.pid if victim == "postmaster" else await backend_of(url), signal.SIGKILL)
+                # what lost its postmaster goes on for a moment: an answer is the new server's when each was cut off
+                await until(lambda before=before: all(map(gt, map(len, troubles), before)))  # type: ignore[misc]
                 goal = len(acknowledged) + 100
                 await until(lambda goal=goal: len(acknowledged) >= goal)  # type: ignore[misc]
             for writer in writers:
