@@ -5,9 +5,9 @@ Source: 政府采购法 第六十一条 (who handles and who examines are differ
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,7 @@ from kernel.access.duties import Clash, decide_second_hand
 from kernel.money import Fen, format_yuan
 from market.approvals.lifecycle import Approved, Asked, Difference, Request, Returned, Stage, What, Withdrawn
 from market.orders.lifecycle import OrderLine, Terms
-from market.orders.rules import NUMBER, Cart, Placement, Wanted
+from market.orders.rules import NUMBER, Cart, Looked, Placement, Wanted
 
 REASON_LENGTH_MIN: Final = 2
 REASON_LENGTH_MAX: Final = 500
@@ -73,7 +73,7 @@ STAGE_TEXTS: Final[dict[Stage, tuple[str, str]]] = {
 }
 
 
-class Parted(NamedTuple):
+class Parted(msgspec.Struct, frozen=True, gc=False):
     """A placement without the orders that wait, and those: by the id that they would have had."""
 
     placed: Placement
@@ -128,18 +128,16 @@ def cart_of(terms: Terms) -> Cart:
     )
 
 
-def differences_of(
-    terms: Terms, offers: Mapping[UUID, Offer], products: Mapping[UUID, Product]
-) -> tuple[Difference, ...]:
+def differences_of(terms: Terms, lines: Sequence[Looked]) -> tuple[Difference, ...]:
     """
-    Tell what is no longer as it was asked for, line by line.
+    Tell what is no longer as it was asked for, line by line; ``lines`` are those of :func:`cart_of`, as they stand.
 
     A price that moved cannot be approved (ADR-0033); the rest can, by who has seen it.
     """
     return tuple(
         Difference(number, what, before, after)
-        for number, line in enumerate(terms.lines, 1)
-        for what, before, after in _line_differences(line, offers.get(line.offer_id), products.get(line.product_id))
+        for number, (line, now) in enumerate(zip(terms.lines, lines, strict=True), 1)
+        for what, before, after in _line_differences(line, now.offer, now.product)
     )
 
 
@@ -173,17 +171,14 @@ def _written(values: Mapping[str, bool | int | str]) -> str:
     return "; ".join(f"{name}: {values[name]}" for name in sorted(values))
 
 
-def seen_of(terms: Terms, offers: Mapping[UUID, Offer], products: Mapping[UUID, Product]) -> str:
+def seen_of(lines: Sequence[Looked]) -> str:
     """
     Write down which versions of offers and products somebody looks at, as a SHA-256 in hexadecimal.
 
     Whoever approves says what was seen; where that is no longer so, the approval is refused.
     """
-    lines = [
-        f"{line.offer_id} {_revision(offers.get(line.offer_id))} {_revision(products.get(line.product_id))}"
-        for line in terms.lines
-    ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    seen = [f"{line.wanted.offer_id} {_revision(line.offer)} {_revision(line.product)}" for line in lines]
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()
 
 
 def _revision(found: Offer | Product | None) -> int:

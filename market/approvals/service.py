@@ -183,13 +183,13 @@ async def approve(kernel: Kernel, by: By, request_id: UUID, seen: str) -> Ended:
 
         def admit(states: States, shop: Shop) -> Problem | None:
             now = _there(states.get(ref))
-            seen_now = seen_of(now.terms, shop.offers, shop.products)
+            seen_now = seen_of(shop.lines)
             fault = fault_of_approval(now, by.actor, seen=seen, seen_now=seen_now)
             return _refused(fault, now) if fault else None
 
         def pass_(_: States, shop: Shop, placement: Placement) -> Passed:
             ((order_id, event),) = placement.orders
-            changed = differences_of(request.terms, shop.offers, shop.products)
+            changed = differences_of(request.terms, shop.lines)
             return Passed(placement, (), (Happened(ref, approved_of(by.actor, event.terms, order_id, changed)),))
 
         return Gate((ref,), (), (), admit, pass_)
@@ -259,10 +259,10 @@ async def detail(kernel: Kernel, actor: Actor, request_id: UUID, *, at: datetime
     return RequestDetail(
         request=request,
         version=version,
-        differences=differences_of(request.terms, shop.offers, shop.products) if shop else request.confirmed,
+        differences=differences_of(request.terms, shop.lines) if shop else request.confirmed,
         problems=now.problems if now else (),
         budget_available_fen=now.budget_available_fen if now else None,
-        seen=seen_of(request.terms, shop.offers, shop.products) if shop else "",
+        seen=seen_of(shop.lines) if shop else "",
         may_decide=fault_of_decider(request, actor) is None,
         may_withdraw=fault_of_withdrawal(request, actor) is None,
         timeline=moments,

@@ -9,7 +9,7 @@ Source: 财政部令第110号 第十三条 (price limit), 第十五条 (term), �
 (direct selection at a fixed price); 预算法 第十三条; 政府采购法实施条例 第二十八条.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -134,7 +134,7 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
 _PRECEDENCE: Final = {refusal: place for place, refusal in enumerate(Refusal)}
 
 
-class Purchaser(NamedTuple):
+class Purchaser(msgspec.Struct, frozen=True, gc=False):
     """Who orders."""
 
     organisation_id: UUID
@@ -162,13 +162,21 @@ class Cart(msgspec.Struct, frozen=True, gc=False):
     note: str = ""
 
 
-class Shop(NamedTuple):
-    """All that a placement looks at, as it stands."""
+class Looked(msgspec.Struct, frozen=True, gc=False):
+    """A line of a cart, and what stands behind it at the moment; ``None`` is what there is not."""
 
-    offers: Mapping[UUID, Offer]
-    products: Mapping[UUID, Product]
-    agreements: Mapping[UUID, Agreement]
-    organisations: Mapping[UUID, Organisation]
+    wanted: Wanted
+    offer: Offer | None
+    product: Product | None
+    agreement: Agreement | None
+    supplier: Organisation | None
+
+
+class Shop(msgspec.Struct, frozen=True, gc=False):
+    """All that a placement looks at, as it stands; ``lines`` are those of the cart, in its order."""
+
+    lines: Sequence[Looked]
+    purchaser: Organisation | None
     line: budget.Line | None
     spending: Spending | None
     policy: PolicySnapshot | None
@@ -182,7 +190,7 @@ class Fault(NamedTuple):
     members: dict[str, Scalar]
 
 
-class Placement(NamedTuple):
+class Placement(msgspec.Struct, frozen=True, gc=False):
     """What happens when a cart is placed: events by order and by offer, and those of budget and spending."""
 
     orders: list[tuple[UUID, Placed]]
@@ -222,21 +230,20 @@ def texts_of(fault: Fault) -> tuple[str, str]:
     return (zh, en) if fault.line is None else (f"第{fault.line}行：{zh}", f"Line {fault.line}: {en}")
 
 
-def amounts_of(cart: Cart, shop: Shop) -> dict[str, int]:
+def amounts_of(shop: Shop) -> dict[str, int]:
     """Sum up the known lines of a cart by category, in fen at the prices of today."""
     amounts: dict[str, int] = {}
-    for wanted in cart.lines:
-        offer = shop.offers.get(wanted.offer_id)
-        product = shop.products.get(offer.product_id) if offer else None
+    for looked in shop.lines:
+        offer, product = looked.offer, looked.product
         if offer and product:
             key = category_key(product.edition, product.category_code)
-            amounts[key] = amounts.get(key, 0) + wanted.quantity * offer.price_fen
+            amounts[key] = amounts.get(key, 0) + looked.wanted.quantity * offer.price_fen
     return amounts
 
 
-def standings_of(cart: Cart, shop: Shop) -> tuple[Standing, ...] | limits.Refusal:
+def standings_of(shop: Shop) -> tuple[Standing, ...] | limits.Refusal:
     """Set a cart against the limits."""
-    return limits.standings(shop.policy, shop.spending, amounts_of(cart, shop))
+    return limits.standings(shop.policy, shop.spending, amounts_of(shop))
 
 
 def faults_of(
@@ -249,19 +256,20 @@ def faults_of(
     """Find everything that is wrong with a cart: line by line, then limits, then budget."""
     found: list[Fault] = []
     seen: set[UUID] = set()
-    total = 0
-    if not may_trade(shop.organisations.get(purchaser.organisation_id)):
+    repeated = total = 0
+    if not may_trade(shop.purchaser):
         found.append(Fault(None, Refusal.PURCHASER_SUSPENDED, {}))
-    for number, wanted in enumerate(cart.lines, 1):
-        offer = shop.offers.get(wanted.offer_id)
-        if wanted.offer_id in seen:
-            found.append(Fault(number, Refusal.LINE_REPEATED, {"offer_id": str(wanted.offer_id)}))
+    for number, looked in enumerate(shop.lines, 1):
+        wanted, offer = looked.wanted, looked.offer
         seen.add(wanted.offer_id)
+        if len(seen) + repeated < number:
+            repeated += 1
+            found.append(Fault(number, Refusal.LINE_REPEATED, {"offer_id": str(wanted.offer_id)}))
         if offer is None:
             found.append(Fault(number, Refusal.OFFER_UNKNOWN, {"offer_id": str(wanted.offer_id)}))
             continue
         total += wanted.quantity * offer.price_fen
-        for refusal, members in _line_faults(purchaser, cart, wanted, offer, shop, at):
+        for refusal, members in _line_faults(purchaser, cart, looked, offer, at):
             found.append(Fault(number, refusal, {"offer_id": str(wanted.offer_id), **members}))
     if total > FEN_MAX:
         found.append(Fault(None, Refusal.AMOUNT_TOO_LARGE, {"total_fen": total}))
@@ -272,11 +280,9 @@ def faults_of(
 
 
 def _line_faults(
-    purchaser: Purchaser, cart: Cart, wanted: Wanted, offer: Offer, shop: Shop, at: datetime
+    purchaser: Purchaser, cart: Cart, looked: Looked, offer: Offer, at: datetime
 ) -> Iterator[tuple[Refusal, dict[str, Scalar]]]:
-    product = shop.products.get(offer.product_id)
-    agreement = shop.agreements.get(offer.agreement_id)
-    supplier = shop.organisations.get(offer.supplier_id)
+    wanted, product = looked.wanted, looked.product
     if not offer.on_shelf or product is None or product.status is ProductStatus.WITHDRAWN:
         yield Refusal.OFF_SHELF, {}
     if wanted.price_fen != offer.price_fen:
@@ -286,7 +292,7 @@ def _line_faults(
             Refusal.ABOVE_AGREEMENT_PRICE,
             {"price_fen": offer.price_fen, "agreement_price_fen": offer.agreement_price_fen},
         )
-    yield from _partner_faults(purchaser, offer, agreement, supplier, at)
+    yield from _partner_faults(purchaser, offer, looked.agreement, looked.supplier, at)
     if cart.region and not delivers_to(offer, cart.region):
         yield Refusal.REGION_NOT_SERVED, {"region": cart.region}
     if wanted.quantity > offer.available:
@@ -343,14 +349,15 @@ def _budget_faults(purchaser: Purchaser, line: budget.Line | None, total: int, a
         yield Fault(None, Refusal(refusal), {"available_fen": line.available_fen, "needed_fen": total})
 
 
-def preview_orders(cart: Cart, shop: Shop) -> tuple[PreviewOrder, ...]:
+def preview_orders(shop: Shop) -> tuple[PreviewOrder, ...]:
     """Group the known lines of a cart by supplier, at the prices of now."""
     by_supplier: dict[UUID, list[PreviewLine]] = {}
-    for number, wanted in enumerate(cart.lines, 1):
-        offer = shop.offers.get(wanted.offer_id)
-        product = shop.products.get(offer.product_id) if offer else None
+    names: dict[UUID, str] = {}
+    for number, looked in enumerate(shop.lines, 1):
+        wanted, offer, product = looked.wanted, looked.offer, looked.product
         if offer is None or product is None:
             continue
+        names[offer.supplier_id] = looked.supplier.name if looked.supplier else ""
         line = PreviewLine(
             line=number,
             offer_id=offer.id,
@@ -366,7 +373,7 @@ def preview_orders(cart: Cart, shop: Shop) -> tuple[PreviewOrder, ...]:
     return tuple(
         PreviewOrder(
             supplier_id,
-            shop.organisations[supplier_id].name if supplier_id in shop.organisations else "",
+            names[supplier_id],
             tuple(lines),
             sum(line.amount_fen for line in lines),
         )
@@ -375,49 +382,51 @@ def preview_orders(cart: Cart, shop: Shop) -> tuple[PreviewOrder, ...]:
 
 
 def decide_placement(
-    purchaser: Purchaser, cart: Cart, shop: Shop, order_ids: Mapping[UUID, UUID], *, at: datetime
+    purchaser: Purchaser, cart: Cart, shop: Shop, order_ids: Sequence[UUID], *, at: datetime
 ) -> Placement | list[Fault]:
     """
-    Decide a cart: one order per supplier with the id that ``order_ids`` gives it, or what is wrong.
+    Decide a cart: one order per supplier, or what is wrong; ``order_ids`` has one for each, as the cart names them.
 
     Faults come sorted by precedence, then by line. The price is the offer's of this moment, which the
     purchaser saw; nothing is rounded.
     """
     assert cart.lines
-    assert cart.budget_line_id is not None
-    standings = standings_of(cart, shop)
+    standings = standings_of(shop)
     if faults := faults_of(purchaser, cart, shop, standings, at):
         return sorted(faults, key=lambda fault: (_PRECEDENCE[fault.refusal], fault.line or 0))
-    assert shop.line is not None
     assert not isinstance(standings, limits.Refusal)
     by_supplier: dict[UUID, list[OrderLine]] = {}
-    reserved: list[tuple[UUID, offers.Reserved]] = []
-    for wanted in cart.lines:
-        offer = shop.offers[wanted.offer_id]
-        by_supplier.setdefault(offer.supplier_id, []).append(_frozen(wanted, offer, shop))
-        reserved.append((wanted.offer_id, offers.Reserved(wanted.quantity, order_ids[offer.supplier_id])))
-    placed = [
-        (order_ids[supplier_id], Placed(_terms(purchaser, cart, shop, standings, tuple(lines), order_ids, at)))
-        for supplier_id, lines in by_supplier.items()
-    ]
-    return Placement(
-        orders=placed,
-        offers=reserved,
-        budget=[budget.Reserved(order_id, event.terms.total_fen) for order_id, event in placed],
-        spending=[counted_of(order_id, event.terms) for order_id, event in placed],
-    )
+    suppliers: list[Organisation] = []
+    for looked in shop.lines:
+        assert looked.supplier is not None
+        own = by_supplier.get(looked.supplier.id)
+        if own is None:
+            own = by_supplier[looked.supplier.id] = []
+            suppliers.append(looked.supplier)
+        own.append(_frozen(looked))
+    found = Placement([], [], [], [])
+    for supplier, lines, order_id in zip(suppliers, by_supplier.values(), order_ids, strict=True):
+        terms = _terms(purchaser, cart, shop, standings, supplier, tuple(lines), order_id, at)
+        found.orders.append((order_id, Placed(terms)))
+        found.offers.extend([(line.offer_id, offers.Reserved(line.quantity, order_id)) for line in lines])
+        found.budget.append(budget.Reserved(order_id, terms.total_fen))
+        found.spending.append(counted_of(order_id, terms))
+    return found
 
 
-def _frozen(wanted: Wanted, offer: Offer, shop: Shop) -> OrderLine:
-    product = shop.products[offer.product_id]
+def _frozen(looked: Looked) -> OrderLine:
+    wanted, offer, product, agreement = looked.wanted, looked.offer, looked.product, looked.agreement
+    assert offer is not None
+    assert product is not None
+    assert agreement is not None
     return OrderLine(
         offer_id=offer.id,
         offer_revision=offer.revision,
         product_id=product.id,
         product_revision=product.revision,
         definition_revision=product.definition_revision,
-        agreement_id=offer.agreement_id,
-        agreement_number=shop.agreements[offer.agreement_id].number,
+        agreement_id=agreement.id,
+        agreement_number=agreement.number,
         package=offer.package,
         edition=product.edition,
         category_code=product.category_code,
@@ -439,16 +448,16 @@ def _terms(
     cart: Cart,
     shop: Shop,
     standings: tuple[Standing, ...],
+    supplier: Organisation,
     lines: tuple[OrderLine, ...],
-    order_ids: Mapping[UUID, UUID],
+    order_id: UUID,
     at: datetime,
 ) -> Terms:
     assert shop.line is not None
     assert cart.budget_line_id is not None
-    supplier = shop.organisations[shop.offers[lines[0].offer_id].supplier_id]
     keys = [category_key(line.edition, line.category_code) for line in lines]
     return Terms(
-        number=public_number(NUMBER, at, order_ids[supplier.id]),
+        number=public_number(NUMBER, at, order_id),
         purchaser_id=purchaser.organisation_id,
         purchaser_name=purchaser.name,
         purchaser_region=purchaser.region,

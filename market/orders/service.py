@@ -1,9 +1,9 @@
 """Direct orders: preview and place a cart, take an order's steps, and what can be read of orders."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -50,6 +50,7 @@ from market.orders.queries import ORDER, Filter, OrderDetail, OrderRow, Preview,
 from market.orders.rules import (
     Cart,
     Fault,
+    Looked,
     Placement,
     Purchaser,
     Shop,
@@ -90,8 +91,6 @@ FACTS_MAX: Final = 200_000
 EFFECTIVE: Final = frozenset({Step.REFUSE, Step.CANCEL, Step.RECEIVE})
 """Steps that move quota and money; the others touch the order alone."""
 
-S = TypeVar("S")
-
 
 class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
     """One of the orders that a cart became."""
@@ -124,7 +123,7 @@ class PlacedOrders(msgspec.Struct, frozen=True, gc=False):
 _Placing = Decided[PlacedOrders] | Problem  # named, for it would be made anew with each cart's function
 
 
-class Passed(NamedTuple):
+class Passed(msgspec.Struct, frozen=True, gc=False):
     """What a gate lets through of a placement, what waits instead, and what else happens in the same commit."""
 
     placement: Placement
@@ -132,7 +131,7 @@ class Passed(NamedTuple):
     events: tuple[Happened, ...] = ()
 
 
-class Gate(NamedTuple):
+class Gate(msgspec.Struct, frozen=True, gc=False):
     """
     What a cart has to pass on its way to orders, decided in the command that places them.
 
@@ -154,7 +153,7 @@ class Stepped(msgspec.Struct, frozen=True, gc=False):
     stage: Stage
 
 
-class _Facts(NamedTuple):
+class _Facts(msgspec.Struct, frozen=True, gc=False):
     """What never changes about an offer: its stream, and those of what it offers, of its agreement, of its supplier."""
 
     offer: StreamRef[Offer, Any]
@@ -168,50 +167,49 @@ class _Facts(NamedTuple):
 _FACTS: Final[WeakKeyDictionary[Database, dict[UUID, _Facts]]] = WeakKeyDictionary()
 
 
-async def _facts_of(db: Database, ids: Sequence[UUID]) -> dict[UUID, _Facts]:
-    """Find supplier, product and agreement of offers; one statement for those not seen before, else none."""
+async def _facts_of(db: Database, cart: Cart) -> list[_Facts | None]:
+    """Find product, agreement and supplier of each line; one statement for offers not seen before, else none."""
     known = _FACTS.setdefault(db, {})
-    if missing := [offer_id for offer_id in ids if offer_id not in known]:
-        async with db.pool.acquire() as connection:
-            loaded = await OFFER.load(connection, missing)
-        if len(known) > FACTS_MAX:
-            known.clear()
-        for offer_id, (_, offer) in loaded.items():
-            known[offer_id] = _Facts(
-                OFFER.ref(offer_id),
-                PRODUCT.ref(offer.product_id),
-                AGREEMENT.ref(offer.agreement_id),
-                ORGANISATION.ref(offer.supplier_id),
-            )
-    return {offer_id: known[offer_id] for offer_id in ids if offer_id in known}
+    found = [known.get(wanted.offer_id) for wanted in cart.lines]
+    if None not in found:
+        return found
+    missing = {wanted.offer_id for wanted, facts in zip(cart.lines, found, strict=True) if facts is None}
+    async with db.pool.acquire() as connection:
+        loaded = await OFFER.load(connection, list(missing))
+    if len(known) > FACTS_MAX:
+        known.clear()
+    for offer_id, (_, offer) in loaded.items():
+        known[offer_id] = _Facts(
+            OFFER.ref(offer_id),
+            PRODUCT.ref(offer.product_id),
+            AGREEMENT.ref(offer.agreement_id),
+            ORGANISATION.ref(offer.supplier_id),
+        )
+    return [known.get(wanted.offer_id) for wanted in cart.lines]
 
 
-class _Refs(NamedTuple):
-    """The streams that a cart looks at."""
+class _Refs(msgspec.Struct, frozen=True, gc=False):
+    """The streams that a cart looks at; ``facts`` are those behind each of its lines."""
 
-    offers: Sequence[StreamRef[Offer, Any]]
-    products: Sequence[StreamRef[Product, Any]]
-    agreements: Sequence[StreamRef[Agreement, Any]]
-    organisations: Sequence[StreamRef[Organisation, Any]]
+    facts: Sequence[_Facts | None]
+    purchaser: StreamRef[Organisation, Any]
     line: StreamRef[Line, Any] | None
     spending: StreamRef[Spending, Any]
 
     def all(self) -> list[StreamRef[Any, Any]]:
-        """List every one of them."""
-        line = [self.line] if self.line else []
-        return [*self.offers, *self.products, *self.agreements, *self.organisations, *line, self.spending]
+        """List every one of them, those that several lines share once."""
+        found: dict[StreamRef[Any, Any], None] = {self.purchaser: None, self.spending: None}
+        if self.line:
+            found[self.line] = None
+        for one in self.facts:
+            if one:
+                found[one.offer] = found[one.product] = found[one.agreement] = found[one.supplier] = None
+        return list(found)
 
 
-def _refs(cart: Cart, purchaser: Purchaser, facts: Collection[_Facts], at: datetime) -> _Refs:
+def _refs(cart: Cart, purchaser: Purchaser, facts: Sequence[_Facts | None], at: datetime) -> _Refs:
     own, spending = _own(purchaser.organisation_id, fiscal_year(at))
-    return _Refs(
-        [fact.offer for fact in facts],
-        list(dict.fromkeys([fact.product for fact in facts])),
-        list(dict.fromkeys([fact.agreement for fact in facts])),
-        list(dict.fromkeys([own, *[fact.supplier for fact in facts]])),
-        BUDGET.ref(cart.budget_line_id) if cart.budget_line_id else None,
-        spending,
-    )
+    return _Refs(facts, own, BUDGET.ref(cart.budget_line_id) if cart.budget_line_id else None, spending)
 
 
 @lru_cache(maxsize=10_000)
@@ -220,20 +218,20 @@ def _own(organisation_id: UUID, year: int) -> tuple[StreamRef[Organisation, Any]
     return ORGANISATION.ref(organisation_id), SPENDING.ref(spending_id(organisation_id, year))
 
 
-def _shop(refs: _Refs, states: States, policy: PolicySnapshot | None) -> Shop:
+def _shop(cart: Cart, refs: _Refs, states: States, policy: PolicySnapshot | None) -> Shop:
+    get = states.get
     return Shop(
-        _present(refs.offers, states),
-        _present(refs.products, states),
-        _present(refs.agreements, states),
-        _present(refs.organisations, states),
-        states.get(refs.line) if refs.line else None,
-        states.get(refs.spending),
+        [
+            Looked(wanted, get(facts.offer), get(facts.product), get(facts.agreement), get(facts.supplier))
+            if facts
+            else Looked(wanted, None, None, None, None)
+            for wanted, facts in zip(cart.lines, refs.facts, strict=True)
+        ],
+        get(refs.purchaser),
+        get(refs.line) if refs.line else None,
+        get(refs.spending),
         policy,
     )
-
-
-def _present(refs: Sequence[StreamRef[S, Any]], states: States) -> dict[UUID, S]:
-    return {ref.id: state for ref in refs if (state := states.get(ref)) is not None}
 
 
 def _purchaser(actor: Actor) -> Purchaser:
@@ -283,15 +281,15 @@ async def place(
         Conflict: the key was used for another cart.
     """
     purchaser = _purchaser(actor)
-    facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
-    refs = _refs(cart, purchaser, facts.values(), at)
-    order_ids = {supplier_id: uuid7(at) for supplier_id in {fact.supplier.id for fact in facts.values()}}
-    orders = {order_id: ORDER.new(order_id) for order_id in order_ids.values()}
+    facts = await _facts_of(kernel.db, cart)
+    refs = _refs(cart, purchaser, facts, at)
+    order_ids = [uuid7(at) for _ in {one.supplier for one in facts if one}]
+    orders = {order_id: ORDER.new(order_id) for order_id in order_ids}
     policy = _policy(kernel, purchaser, at)
-    gate = gate_of(tuple(orders))
+    gate = gate_of(order_ids)
 
     def decide(states: States) -> _Placing:
-        shop = _shop(refs, states, policy)
+        shop = _shop(cart, refs, states, policy)
         if problem := gate.admit(states, shop):
             return problem
         decision = decide_placement(purchaser, cart, shop, order_ids, at=at)
@@ -301,7 +299,7 @@ async def place(
         answer = tuple(_placed(order_id, event.terms) for order_id, event in passed.placement.orders)
         return Decided(
             PlacedOrders(answer, sum(order.total_fen for order in answer), passed.requests),
-            [*_events(refs, facts, orders, passed.placement), *passed.events],
+            [*_events(refs, orders, passed.placement), *passed.events],
         )
 
     streams, created = (*orders.values(), *refs.all(), *gate.streams), (*orders.values(), *gate.creates)
@@ -314,37 +312,34 @@ def _placed(order_id: UUID, terms: Terms) -> PlacedOrder:
     return PlacedOrder(order_id, terms.number, terms.supplier_id, terms.supplier_name, terms.total_fen)
 
 
-def _events(
-    refs: _Refs, facts: Mapping[UUID, _Facts], orders: Mapping[UUID, StreamRef[Any, Any]], placement: Placement
-) -> list[Happened]:
+def _events(refs: _Refs, orders: Mapping[UUID, StreamRef[Any, Any]], placement: Placement) -> list[Happened]:
     line = refs.line
     assert line is not None
     return [
-        *(Happened(orders[order_id], event) for order_id, event in placement.orders),
-        *(Happened(facts[offer_id].offer, event) for offer_id, event in placement.offers),
-        *(Happened(line, event) for event in placement.budget),
-        *(Happened(refs.spending, event) for event in placement.spending),
+        *[Happened(orders[order_id], event) for order_id, event in placement.orders],
+        *[Happened(OFFER.ref(offer_id), event) for offer_id, event in placement.offers],
+        *[Happened(line, event) for event in placement.budget],
+        *[Happened(refs.spending, event) for event in placement.spending],
     ]
 
 
 async def shop_of(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Shop:
     """Read all that placing a cart would look at, as it stands."""
     purchaser = _purchaser(actor)
-    facts = await _facts_of(kernel.db, [wanted.offer_id for wanted in cart.lines])
-    refs = _refs(cart, purchaser, facts.values(), at)
-    return _shop(refs, await queries.states(kernel.db, refs.all()), _policy(kernel, purchaser, at))
+    refs = _refs(cart, purchaser, await _facts_of(kernel.db, cart), at)
+    return _shop(cart, refs, await queries.states(kernel.db, refs.all()), _policy(kernel, purchaser, at))
 
 
 async def preview(kernel: Kernel, actor: Actor, cart: Cart, *, at: datetime) -> Preview:
     """Show what placing the cart would do, and every problem of every line at once; nothing happens."""
     purchaser = _purchaser(actor)
     shop = await shop_of(kernel, actor, cart, at=at)
-    standings = standings_of(cart, shop)
+    standings = standings_of(shop)
     problems = tuple(
         PreviewProblem(fault.line, str(fault.refusal), *texts_of(fault), fault.members)
         for fault in faults_of(purchaser, cart, shop, standings, at)
     )
-    orders = preview_orders(cart, shop)
+    orders = preview_orders(shop)
     own = shop.line is not None and shop.line.organisation_id == purchaser.organisation_id
     return Preview(
         orders=orders,

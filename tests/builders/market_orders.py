@@ -1,13 +1,15 @@
 """Valid carts, shops and orders."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from budget.lines import service as budget_lines
+from budget.lines.rules import Line
 from catalog.agreements.rules import Agreement, Package, Subject
 from catalog.agreements.rules import Status as AgreementStatus
 from catalog.offers.rules import Offer
@@ -22,7 +24,7 @@ from market.approvals import service as approvals
 from market.limits.rules import Limit, PolicySnapshot, Spending
 from market.orders import service as orders
 from market.orders.lifecycle import Details, Order, OrderLine, Stage, Step, Terms
-from market.orders.rules import Cart, Purchaser, Shop, Wanted
+from market.orders.rules import Cart, Fault, Looked, Placement, Purchaser, Shop, Wanted, decide_placement
 from market.orders.service import PlacedOrders
 from registries.organisations.rules import Kind, Organisation, Status
 from registries.regions.rules import Level
@@ -153,10 +155,39 @@ def a_policy(*limits: Limit) -> PolicySnapshot:
     return PolicySnapshot(SHANGCHENG, Level.COUNTY, date(2026, 11, 23), limits or (a_limit(),))
 
 
-def a_shop(**changes: Any) -> Shop:
+class AShop(NamedTuple):
+    """What a test puts on the shelves; which of it stands behind a line is found as the service finds it."""
+
+    offers: Mapping[UUID, Offer]
+    products: Mapping[UUID, Product]
+    agreements: Mapping[UUID, Agreement]
+    organisations: Mapping[UUID, Organisation]
+    line: Line | None
+    spending: Spending | None
+    policy: PolicySnapshot | None
+
+    def seen(self, cart: Cart) -> Shop:
+        """Look at it with a cart in hand."""
+        school = self.organisations.get(SCHOOL)
+        return Shop([self._looked(wanted) for wanted in cart.lines], school, self.line, self.spending, self.policy)
+
+    def _looked(self, wanted: Wanted) -> Looked:
+        offer = self.offers.get(wanted.offer_id)
+        if offer is None:
+            return Looked(wanted, None, None, None, None)
+        return Looked(
+            wanted,
+            offer,
+            self.products.get(offer.product_id),
+            self.agreements.get(offer.agreement_id),
+            self.organisations.get(offer.supplier_id),
+        )
+
+
+def a_shop(**changes: Any) -> AShop:
     """Two suppliers, each with one offer; enough of everything. A test replaces what it is about."""
     printer = a_product(id=PRINTER, name="激光打印机 M7400", category_code="A02021003", category_name="打印机")
-    shop = Shop(
+    shop = AShop(
         offers={
             LAPTOP_OFFER: an_offer(),
             PRINTER_OFFER: an_offer(
@@ -181,7 +212,7 @@ def a_shop(**changes: Any) -> Shop:
     return shop._replace(**changes)
 
 
-def a_shop_with(**offer: Any) -> Shop:
+def a_shop_with(**offer: Any) -> AShop:
     """A shop whose only offer is a laptop with these changes."""
     return a_shop(offers={LAPTOP_OFFER: an_offer(**offer)})
 
@@ -200,6 +231,13 @@ def a_cart(*lines: Wanted, **changes: Any) -> Cart:
         phone="0571-87000000",
     )
     return msgspec.structs.replace(cart, **changes)
+
+
+def decided(cart: Cart, shop: AShop, at: datetime = MORNING) -> Placement | list[Fault]:
+    """Place a cart in a shop; each supplier's order has its id of ``ORDER_IDS``."""
+    seen = shop.seen(cart)
+    suppliers = {looked.supplier.id: None for looked in seen.lines if looked.supplier}
+    return decide_placement(a_purchaser, cart, seen, [ORDER_IDS[supplier] for supplier in suppliers], at=at)
 
 
 def a_spending(**by_category: int) -> Spending:

@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from catalog.offers.rules import Offer
+from catalog.products.rules import Product
 from kernel.access.actors import Actor, Role
 from kernel.ids import public_number
 from market.approvals.lifecycle import (
@@ -41,24 +43,22 @@ from market.approvals.rules import (
     seen_of,
     words_of,
 )
-from market.orders.rules import Placement, decide_placement
+from market.orders.rules import Looked, Placement
 from tests.builders.budget import MORNING, OTHER_SCHOOL, SCHOOL
 from tests.builders.market_approvals import HANDLER, REQUEST, a_request
 from tests.builders.market_orders import (
     HUAGONG,
-    LAPTOP,
-    LAPTOP_OFFER,
     LIANCHUANG,
     ORDER_IDS,
     PRINTER_OFFER,
     a_cart,
     a_product,
-    a_purchaser,
     a_shop,
     a_terms,
     a_wanted,
     an_offer,
     an_order_line,
+    decided,
 )
 
 APPROVER = UUID("01900000-0000-7000-8000-0000000000a3")
@@ -72,7 +72,7 @@ def an_actor(user_id: UUID | None = APPROVER, organisation_id: UUID = SCHOOL, *r
 
 def a_placement() -> Placement:
     cart = a_cart(a_wanted(), a_wanted(offer_id=PRINTER_OFFER, quantity=1, price_fen=PRINTERS))
-    decision = decide_placement(a_purchaser, cart, a_shop(), ORDER_IDS, at=MORNING)
+    decision = decided(cart, a_shop())
     assert isinstance(decision, Placement), decision
     return decision
 
@@ -155,12 +155,15 @@ def test_only_who_asked_withdraws() -> None:
     assert decide_withdraw(a_request(), an_actor(None)) is Refusal.NOT_YOURS
 
 
+def looked(offer: Offer | None, product: Product | None) -> Looked:
+    return Looked(a_wanted(), offer, product, None, None)
+
+
 def changed(
     *, offer: dict[str, Any] | None = None, goods: dict[str, Any] | None = None
 ) -> list[tuple[int, What, str, str]]:
-    offers = {LAPTOP_OFFER: an_offer(**(offer or {}))}
-    products = {LAPTOP: a_product(**(goods or {}))}
-    return [tuple(msgspec.structs.astuple(one)) for one in differences_of(a_terms(), offers, products)]  # type: ignore[misc]
+    lines = [looked(an_offer(**(offer or {})), a_product(**(goods or {})))]
+    return [tuple(msgspec.structs.astuple(one)) for one in differences_of(a_terms(), lines)]  # type: ignore[misc]
 
 
 def test_what_is_as_it_was_asked_for_differs_in_nothing() -> None:
@@ -203,26 +206,25 @@ def test_a_product_that_was_revised_says_what_about_it_is_new() -> None:
 def test_a_line_is_named_by_its_place_and_what_is_gone_is_the_placements_to_refuse() -> None:
     terms = a_terms(lines=(an_order_line(offer_id=PRINTER_OFFER, product_id=UUID(int=9)), an_order_line()))
 
-    found = differences_of(terms, {LAPTOP_OFFER: an_offer(revision=5)}, {LAPTOP: a_product()})
+    found = differences_of(terms, [looked(None, None), looked(an_offer(revision=5), a_product())])
 
     assert found == (Difference(2, What.OFFER, "4", "5"),)
 
 
 def test_what_was_seen_changes_with_every_version_of_offer_and_product() -> None:
-    def seen(offers: dict[UUID, Any], products: dict[UUID, Any]) -> str:
-        return seen_of(a_terms(), offers, products)
+    def seen(offer: Offer | None, product: Product | None) -> str:
+        return seen_of([looked(offer, product)])
 
-    offers, products = {LAPTOP_OFFER: an_offer()}, {LAPTOP: a_product()}
     others = {
-        seen(offers, products),
-        seen({LAPTOP_OFFER: an_offer(revision=5)}, products),
-        seen(offers, {LAPTOP: a_product(revision=4)}),
-        seen({}, products),
-        seen(offers, {}),
+        seen(an_offer(), a_product()),
+        seen(an_offer(revision=5), a_product()),
+        seen(an_offer(), a_product(revision=4)),
+        seen(None, a_product()),
+        seen(an_offer(), None),
     }
 
     assert len(others) == 5
-    assert seen({LAPTOP_OFFER: an_offer(reserved=9)}, products) == seen(offers, products)
+    assert seen(an_offer(reserved=9), a_product()) == seen(an_offer(), a_product())
 
 
 def test_an_approved_request_names_the_order_and_what_was_confirmed() -> None:

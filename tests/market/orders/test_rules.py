@@ -21,8 +21,6 @@ from market.orders.rules import (
     Fault,
     Placement,
     Refusal,
-    Shop,
-    decide_placement,
     faults_of,
     preview_orders,
     standings_of,
@@ -39,6 +37,7 @@ from tests.builders.market_orders import (
     ORDER_IDS,
     PRINTER_OFFER,
     SHANGCHENG,
+    AShop,
     a_cart,
     a_limit,
     a_package,
@@ -52,6 +51,7 @@ from tests.builders.market_orders import (
     a_supplier,
     a_wanted,
     an_agreement,
+    decided,
 )
 
 MICROSECOND = timedelta(microseconds=1)
@@ -59,36 +59,36 @@ PRINTER_WANTED = a_wanted(offer_id=PRINTER_OFFER, quantity=1, price_fen=1200_00)
 UNKNOWN = UUID("01900000-0000-7000-8000-0000000000ff")
 
 
-def placement(cart: Cart, shop: Shop, at: datetime = MORNING) -> Placement:
-    decision = decide_placement(a_purchaser, cart, shop, ORDER_IDS, at=at)
+def placement(cart: Cart, shop: AShop, at: datetime = MORNING) -> Placement:
+    decision = decided(cart, shop, at)
     assert isinstance(decision, Placement), decision
     return decision
 
 
-def refusals(cart: Cart, shop: Shop, at: datetime = MORNING) -> list[tuple[int | None, Refusal]]:
-    decision = decide_placement(a_purchaser, cart, shop, ORDER_IDS, at=at)
+def refusals(cart: Cart, shop: AShop, at: datetime = MORNING) -> list[tuple[int | None, Refusal]]:
+    decision = decided(cart, shop, at)
     return [] if isinstance(decision, Placement) else [(fault.line, fault.refusal) for fault in decision]
 
 
 def test_a_cart_becomes_one_order_for_each_supplier() -> None:
-    decided = placement(a_cart(a_wanted(), PRINTER_WANTED), a_shop())
+    placed = placement(a_cart(a_wanted(), PRINTER_WANTED), a_shop())
 
-    assert [(order_id, event.terms.supplier_id, event.terms.total_fen) for order_id, event in decided.orders] == [
+    assert [(order_id, event.terms.supplier_id, event.terms.total_fen) for order_id, event in placed.orders] == [
         (ORDER_IDS[LIANCHUANG], LIANCHUANG, 9300_00),
         (ORDER_IDS[HUAGONG], HUAGONG, 1200_00),
     ]
 
 
 def test_a_placement_reserves_quota_budget_and_yearly_sum_of_each_order() -> None:
-    decided = placement(a_cart(a_wanted(), PRINTER_WANTED), a_shop())
+    placed = placement(a_cart(a_wanted(), PRINTER_WANTED), a_shop())
 
     first, second = ORDER_IDS[LIANCHUANG], ORDER_IDS[HUAGONG]
-    assert decided.offers == [
+    assert placed.offers == [
         (LAPTOP_OFFER, offers.Reserved(2, first)),
         (PRINTER_OFFER, offers.Reserved(1, second)),
     ]
-    assert decided.budget == [budget.Reserved(first, 9300_00), budget.Reserved(second, 1200_00)]
-    assert decided.spending == [
+    assert placed.budget == [budget.Reserved(first, 9300_00), budget.Reserved(second, 1200_00)]
+    assert placed.spending == [
         limits.Counted(SCHOOL, 2026, first, {"2022/A02010108": 9300_00}),
         limits.Counted(SCHOOL, 2026, second, {"2022/A02021003": 1200_00}),
     ]
@@ -215,7 +215,7 @@ def test_an_order_has_a_number_that_people_can_read_out() -> None:
     ],
 )
 def test_a_cart_is_refused_with_the_line_at_fault(
-    _case: str, cart: Cart, shop: Shop, refused: list[tuple[int | None, Refusal]]
+    _case: str, cart: Cart, shop: AShop, refused: list[tuple[int | None, Refusal]]
 ) -> None:
     assert refusals(cart, shop) == refused
 
@@ -237,7 +237,7 @@ def test_a_cart_is_refused_with_the_line_at_fault(
         ("the whole province served", a_cart(), a_shop_with(regions=("330000",))),
     ],
 )
-def test_a_cart_on_the_edge_is_placed(_case: str, cart: Cart, shop: Shop) -> None:
+def test_a_cart_on_the_edge_is_placed(_case: str, cart: Cart, shop: AShop) -> None:
     assert refusals(cart, shop) == []
 
 
@@ -298,9 +298,9 @@ def test_faults_come_by_precedence_then_by_line() -> None:
 
 def test_a_preview_finds_every_fault_of_every_line_and_judges_only_what_is_chosen() -> None:
     cart = a_cart(a_wanted(quantity=101, price_fen=1), budget_line_id=None, region="")
-    shop = a_shop_with(on_shelf=False, regions=("330200",))
+    shop = a_shop_with(on_shelf=False, regions=("330200",)).seen(cart)
 
-    found = [fault.refusal for fault in faults_of(a_purchaser, cart, shop, standings_of(cart, shop), MORNING)]
+    found = [fault.refusal for fault in faults_of(a_purchaser, cart, shop, standings_of(shop), MORNING)]
 
     assert found == [Refusal.OFF_SHELF, Refusal.PRICE_CHANGED, Refusal.QUOTA_SHORT]
 
@@ -308,7 +308,7 @@ def test_a_preview_finds_every_fault_of_every_line_and_judges_only_what_is_chose
 def test_a_preview_splits_a_cart_by_supplier_and_leaves_unknown_offers_out() -> None:
     cart = a_cart(a_wanted(), a_wanted(offer_id=UNKNOWN), PRINTER_WANTED)
 
-    found = preview_orders(cart, a_shop(organisations={LIANCHUANG: a_supplier()}))
+    found = preview_orders(a_shop(organisations={LIANCHUANG: a_supplier()}).seen(cart))
 
     assert [(order.supplier_name, order.total_fen, [line.line for line in order.lines]) for order in found] == [
         ("杭州联创科技有限公司", 9300_00, [1]),
@@ -344,8 +344,8 @@ def test_a_text_names_the_line_and_the_amounts_in_yuan() -> None:
         (a_cart(), a_shop(policy=a_policy(a_limit(year_max_fen=1)), line=a_line(available_fen=1))),
     ],
 )
-def test_every_fault_can_be_put_into_words(cart: Cart, shop: Shop) -> None:
-    decision = decide_placement(a_purchaser, cart, shop, ORDER_IDS, at=MORNING)
+def test_every_fault_can_be_put_into_words(cart: Cart, shop: AShop) -> None:
+    decision = decided(cart, shop)
 
     assert isinstance(decision, list)
     assert all("{" not in text for fault in decision for text in texts_of(fault))
@@ -383,7 +383,7 @@ def test_what_is_placed_adds_up_and_never_exceeds_quota_limits_or_budget(
     )
     total = laptops * laptop + printers * printer
 
-    decision = decide_placement(a_purchaser, cart, shop, ORDER_IDS, at=MORNING)
+    decision = decided(cart, shop)
 
     within = max(laptops * laptop, printers * printer) <= a_limit().order_max_fen
     assert isinstance(decision, Placement) is (within and total <= available)
