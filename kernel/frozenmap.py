@@ -56,6 +56,13 @@ class FrozenMap(Mapping[K, V]):
             del merged[key]
         return merged
 
+    def get(self, key: K, default: Any = None) -> Any:
+        """Look a key up. That of ``Mapping`` goes by way of an exception."""
+        value = self._own.get(key, self)
+        if value is self:
+            return self._shared.get(key, default)
+        return default if value is _GONE else value
+
     def __getitem__(self, key: K) -> V:
         value = self._own.get(key, self)
         if value is self:

@@ -10,12 +10,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from budget.lines.rules import Account, Event, Line, evolve, posting_of
+from budget.lines.rules import Account, Event, Line, Posting, evolve, posting_of
 from budget.lines.tables import budget_lines as t
 from budget.lines.tables import budget_postings as p
 from kernel.access.actors import OVERSEERS, PURCHASERS, Actor
 from kernel.frozenmap import FrozenMap
-from kernel.journal.streams import Change, Connection, StreamKind, Versioned
+from kernel.journal.streams import Change, Connection, Recorded, StreamKind, Versioned
 from registries.regions.rules import prefix_of
 
 _LOAD: Final = """
@@ -100,19 +100,17 @@ async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) 
             del new[-1]["reservations"]
         else:
             moved.append(_amounts(change))
-        touched: dict[UUID, None] = {}
+        orders: dict[UUID, None] = {}
         for recorded in change.events:
             posting = posting_of(recorded.event)
-            own = {"line_id": change.id, "version": recorded.version, "at": recorded.at}
-            postings.append(own | posting._asdict())
+            postings.append(_posting_row(change.id, recorded, posting))
             if posting.order_id is not None:
-                touched[posting.order_id] = None
-        for order_id in touched:
-            reservation: dict[str, Any] = {"line_id": change.id, "order_id": order_id}
+                orders[posting.order_id] = None
+        for order_id in orders:
             if (amount_fen := change.after.reservations.get(order_id)) is not None:
-                kept.append(reservation | {"amount_fen": amount_fen})
+                kept.append({"line_id": change.id, "order_id": order_id, "amount_fen": amount_fen})
             elif change.before and order_id in change.before.reservations:
-                dropped.append(reservation)
+                dropped.append({"line_id": change.id, "order_id": order_id})
     for statement, rows in (
         (_INSERT, new),
         (_MOVE, moved),
@@ -122,6 +120,18 @@ async def _save(connection: Connection, changes: Sequence[Change[Line, Event]]) 
     ):
         if rows:
             await connection.execute(statement, _encode(rows))
+
+
+def _posting_row(line_id: UUID, recorded: Recorded[Event], posting: Posting) -> dict[str, Any]:
+    return {
+        "line_id": line_id,
+        "version": recorded.version,
+        "at": recorded.at,
+        "debit": posting.debit,
+        "credit": posting.credit,
+        "amount_fen": posting.amount_fen,
+        "order_id": posting.order_id,
+    }
 
 
 def _amounts(change: Change[Line, Event]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -22,27 +22,29 @@ _rows: Final[StateTable[Offer, Event]] = StateTable(offers, Offer)
 # Orders touch quantities and nothing else: two columns of rows that are there already.
 _QUANTITIES: Final = """
     UPDATE offers SET version = u.version, reserved = u.reserved, consumed = u.consumed
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (id, version, reserved, consumed)
+    FROM json_to_recordset(convert_from($1, 'UTF8')::json)
+        AS u (id uuid, version bigint, reserved bigint, consumed bigint)
     WHERE offers.id = u.id
 """
+_TOUCHING_QUANTITIES: Final = frozenset({Reserved, Released, Consumed})
+_encode: Final = msgspec.json.Encoder().encode
 
 
 async def _save(connection: Connection, changes: Sequence[Change[Offer, Event]]) -> None:
     ordered: list[Change[Offer, Event]] = []
     others: list[Change[Offer, Event]] = []
     for change in changes:
-        only_quantities = all(isinstance(one.event, Reserved | Released | Consumed) for one in change.events)
+        only_quantities = _TOUCHING_QUANTITIES.issuperset([type(one.event) for one in change.events])
         (ordered if only_quantities else others).append(change)
     if ordered:
-        await connection.execute(
-            _QUANTITIES,
-            [change.id for change in ordered],
-            [change.version for change in ordered],
-            [change.after.reserved for change in ordered],
-            [change.after.consumed for change in ordered],
-        )
+        await connection.execute(_QUANTITIES, _encode([_quantities(change) for change in ordered]))
     if others:
         await _rows.save(connection, others)
+
+
+def _quantities(change: Change[Offer, Event]) -> dict[str, Any]:
+    offer = change.after
+    return {"id": change.id, "version": change.version, "reserved": offer.reserved, "consumed": offer.consumed}
 
 
 OFFER: Final[StreamKind[Offer, Event]] = StreamKind("offer", Event, evolve, _rows.load, _save, in_one=True)

@@ -251,7 +251,7 @@ async def take_down(
 
     revision = await kernel.committer.submit(by.command([ref, *files], decide, int))
     if everywhere:
-        await _clear(kernel, by._replace(key=None), picture, reason)
+        await _clear(kernel, msgspec.structs.replace(by, key=None), picture, reason)
     return revision
 
 

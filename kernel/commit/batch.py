@@ -5,7 +5,7 @@ No I/O: given the states, it is a pure computation, so that a clash with another
 computing it again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -155,6 +155,11 @@ class Batch:
         working.entries.append(entry)
         working.recorded.append(Recorded(version, at, event))
         return working, before
+
+    @property
+    def made(self) -> Set[Ref]:
+        """The streams whose ids were made for its commands."""
+        return self._made
 
     @property
     def appends(self) -> bool:

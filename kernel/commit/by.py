@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from kernel.access.actors import Actor
 from kernel.commit.command import Command, Decided, Key, States
@@ -12,7 +14,7 @@ from kernel.problems import Problem
 A = TypeVar("A")
 
 
-class By(NamedTuple):
+class By(msgspec.Struct, frozen=True, gc=False):
     """Who asks, from which network address, received when, under which idempotency key."""
 
     actor: Actor

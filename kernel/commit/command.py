@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Decided(msgspec.Struct, Generic[A], frozen=True, gc=False):
     events: Sequence[Happened] = ()
 
 
-class Key(NamedTuple):
+class Key(msgspec.Struct, frozen=True, gc=False):
     """
     An idempotency key: the same key with the same ``fingerprint`` gets the answer of the first time.
 

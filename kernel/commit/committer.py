@@ -426,7 +426,7 @@ class Committer:
 
     def _finish(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> None:
         """After the commit: remember the states now, and have everybody told in the next turns of the event loop."""
-        self._known.keep(batch.results())
+        self._known.keep(batch.results(), batch.made)
         COMMIT_BATCHES.labels(self._name).inc()
         COMMIT_COMMANDS.labels(self._name).inc(len(pending))
         self._herald.announce(pending, outcomes, batch.recorded)

@@ -1,7 +1,7 @@
 """The states that a process still knows: those that its batches changed or loaded last."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
 from kernel.commit.batch import Ref
@@ -20,9 +20,16 @@ class KnownStates(OrderedDict[Ref, Versioned[Any]]):
         super().__init__()
         self._count_max: Final = count_max
 
-    def keep(self, states: Mapping[Ref, Versioned[Any]]) -> None:
-        """Remember states as a batch left them, and forget what is too much; what is set otherwise does not forget."""
+    def keep(self, states: Mapping[Ref, Versioned[Any]], new: Set[Ref] = frozenset()) -> None:
+        """
+        Remember states as a batch left them, and forget what is too much; what is set otherwise does not forget.
+
+        Those of ``new`` streams are left out: an order that was just placed is next touched in minutes, by another
+        process as likely as by this one, and a thousand of them would only make room for each other.
+        """
         for ref, versioned in states.items():
+            if ref in new:
+                continue
             self[ref] = versioned
             self.move_to_end(ref)
         while len(self) > self._count_max:

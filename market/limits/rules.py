@@ -230,7 +230,7 @@ def standings(
             group=group,
             order_fen=amount,
             order_max_fen=limit.order_max_fen,
-            year_fen=sum(fen for key, fen in spent.items() if key.startswith(group)),
+            year_fen=sum([fen for key, fen in spent.items() if key.startswith(group)]),
             year_max_fen=limit.year_max_fen,
             effective_from=limit.effective_from,
             verified=limit.verified,

@@ -107,14 +107,28 @@ def _moving(order: Order) -> tuple[object, ...]:
 
 
 def _row(change: Change[Order, Event]) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(change.after) | msgspec.structs.asdict(change.after.terms)
-    del fields["terms"], fields["lines"]
-    return {"id": change.id, "version": change.version, **fields}
+    order = change.after
+    row = msgspec.structs.asdict(order.terms)
+    del row["lines"]
+    row |= {
+        "id": change.id,
+        "version": change.version,
+        "stage": order.stage,
+        "placed_at": order.placed_at,
+        "changed_at": order.changed_at,
+        "reason": order.reason,
+        "ended_by": order.ended_by,
+        "carrier": order.carrier,
+        "tracking": order.tracking,
+    }
+    return row
 
 
 def _line_rows(change: Change[Order, Event]) -> list[dict[str, Any]]:
-    lines = enumerate(change.after.terms.lines, 1)
-    return [{"order_id": change.id, "line": number, **msgspec.structs.asdict(line)} for number, line in lines]
+    rows = [msgspec.structs.asdict(line) for line in change.after.terms.lines]
+    for number, row in enumerate(rows, 1):
+        row["order_id"], row["line"] = change.id, number
+    return rows
 
 
 ORDER: Final[StreamKind[Order, Event]] = StreamKind("order", Event, evolve, _load, _save, in_one=True)

@@ -10,7 +10,7 @@ Source: GB/T 2260; ``regions.tsv`` as published by the Ministry of Civil Affairs
 
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -115,6 +115,7 @@ def path_of(code: str) -> tuple[str, ...]:
     return (*path_of(region.parent), region.code) if region.parent else (region.code,)
 
 
+@lru_cache(maxsize=100_000)
 def covers(scope: str, code: str) -> bool:
     """
     Tell whether ``code`` lies in ``scope`` or is it: province covers city covers county.

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from kernel.clock import ManualClock
@@ -100,7 +101,7 @@ async def test_house_is_kept_every_half_minute(kernel: Kernel, owner: asyncpg.Co
         assert await kernel.committer.submit(take("b", key=key)) == 2
         await asyncio.sleep(0.2)
         with pytest.raises(Conflict):  # a week to the second: still known
-            await kernel.committer.submit(take("b", key=key._replace(fingerprint=b"g" * 32)))
+            await kernel.committer.submit(take("b", key=msgspec.structs.replace(key, fingerprint=b"g" * 32)))
         kernel.clock.advance(timedelta(seconds=31))
         async with asyncio.timeout(20):
             while await owner.fetchval("select count(*) from idempotency_keys"):  # noqa: ASYNC110 - nothing tells

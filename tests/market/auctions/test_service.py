@@ -239,7 +239,7 @@ async def test_an_idempotency_key_gives_the_first_answer_and_refuses_another_bod
     auction_id = await world.live()
 
     async def offer(price_fen: int, fingerprint: bytes) -> Any:
-        by = world.by(world.suppliers[0])._replace(key=Key("user/1", "k1", fingerprint))
+        by = msgspec.structs.replace(world.by(world.suppliers[0]), key=Key("user/1", "k1", fingerprint))
         return await service.offer(world.kernel, by, auction_id, price_fen=price_fen, offer_key="k1", resent=False)
 
     first = await offer(900_000, b"1")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kernel.clock import ManualClock
@@ -52,7 +53,7 @@ async def test_an_award_that_is_held_is_confirmed_by_the_same_request(
         await kernel.transparency.step()
         key = await log_key(kernel)
         witness.logs[key.name] = key
-        by = world.by()._replace(key=Key("purchaser", "k1", b"1" * 32))
+        by = msgspec.structs.replace(world.by(), key=Key("purchaser", "k1", b"1" * 32))
 
         async def seen_no_more() -> None:
             witness.up = False
