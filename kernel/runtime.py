@@ -64,6 +64,11 @@ class Kernel:
     stamps: StampClient | None
     """None: no time stamp authority is named."""
 
+    @property
+    def trading(self) -> Trading:
+        """Tell how much there is to do: what can wait should."""
+        return max(self.committer.trading, self.live_committer.trading)
+
 
 LoadActor = Callable[[Database, UUID], Awaitable[Actor | None]]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 
 from crypto.errors import CryptoError
 from kernel.clock import SystemClock
+from kernel.commit.trading import Trading
 from kernel.db.database import Database, connections_max, room_of
 from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import crowded, port_taken
@@ -29,6 +29,7 @@ from kernel.transparency.keys import KeyFault, seal_keys
 from kernel.trust.folder import FolderError
 from kernel.web.whole import http_protocol
 from portal.app import DUE, create_app, load_actor
+from portal.collecting import collecting
 from portal.migrate import migrate
 from portal.tls import speaks_tls, tls_context
 from portal.worker import working
@@ -37,9 +38,6 @@ BACKLOG: Final = 4096
 FRAME_BYTES_MAX: Final = 16_384
 """A WebSocket message to a hall is a few hundred bytes."""
 _GRACE_S: Final = 5
-_COLLECT_AFTER: Final = (50_000, 50, 100)
-"""Objects and generations between garbage collections while serving: values here hold no cycles, and with Python's
-own figures (700, 10, 10) collecting took 85 µs of every order. What is left to collect are tracebacks."""
 _RESPAWN_S: Final = 1.0
 _STOP_S: Final = 10.0
 
@@ -111,21 +109,17 @@ async def service_up(kernel: Kernel, listener: socket.socket, app: ASGIApp | Non
     await kernel.skew.measure()
     await asyncio.to_thread(_seal, kernel)
     async with working(kernel, DUE):
-        collect_after = gc.get_threshold()
-        gc.set_threshold(*_COLLECT_AFTER)
         serving = asyncio.create_task(server.serve([listener]), name="web")
         try:
             while not server.started:
                 if serving.done():
                     serving.result()
                 await asyncio.sleep(0.01)
-            gc.freeze()  # what is there now stays: no collection needs to look through it
-            yield url_of(kernel.settings, listener)
+            async with collecting(kernel.clock, lambda: kernel.trading is Trading.CALM):
+                yield url_of(kernel.settings, listener)
         finally:
             server.should_exit = True
             await serving
-            gc.unfreeze()
-            gc.set_threshold(*collect_after)
 
 
 def _seal(kernel: Kernel) -> None:

@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from kernel.commit import keys
-from kernel.commit.trading import Trading
 from kernel.revocation.register import run_renewals
 from kernel.runtime import Kernel
 from kernel.transparency.log import run_log
@@ -49,15 +48,10 @@ async def _run(kernel: Kernel, job: Job) -> float:
 @contextlib.asynccontextmanager
 async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
     """Run a worker, the transparency log and the renewal of revocation lists beside whatever is done inside."""
-
-    def trading() -> Trading:
-        return max(kernel.committer.trading, kernel.live_committer.trading)
-
+    log_run = run_log(kernel.transparency, trading=lambda: kernel.trading)  # no auction waits for a witness
     tasks = (
         asyncio.create_task(run_worker(kernel, jobs), name="worker"),
-        asyncio.create_task(
-            run_log(kernel.transparency, trading=trading), name="log"
-        ),  # no auction waits for a witness
+        asyncio.create_task(log_run, name="log"),
         asyncio.create_task(run_renewals(kernel.revocations), name="revocations"),
     )
     try:

@@ -5,7 +5,8 @@ No I/O: given the states, it is a pure computation, so that a clash with another
 computing it again.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -157,7 +158,7 @@ class Batch:
         return working, before
 
     @property
-    def made(self) -> Set[Ref]:
+    def made(self) -> AbstractSet[Ref]:
         """The streams whose ids were made for its commands."""
         return self._made
 

@@ -1,7 +1,8 @@
 """The states that a process still knows: those that its batches changed or loaded last."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from kernel.commit.batch import Ref
@@ -20,7 +21,7 @@ class KnownStates(OrderedDict[Ref, Versioned[Any]]):
         super().__init__()
         self._count_max: Final = count_max
 
-    def keep(self, states: Mapping[Ref, Versioned[Any]], new: Set[Ref] = frozenset()) -> None:
+    def keep(self, states: Mapping[Ref, Versioned[Any]], new: AbstractSet[Ref] = frozenset()) -> None:
         """
         Remember states as a batch left them, and forget what is too much; what is set otherwise does not forget.
 
