@@ -41,7 +41,7 @@ ATTEMPTS_BEFORE_ALONE: Final = 3
 """After so many lost races for a stream, one batch keeps all other writers out: nobody starves."""
 AHEAD_PART: Final = 8
 """How many commands are decided ahead in one turn of the event loop: the database's answer must not wait long."""
-SPACING_S: Final = 0.001
+SPACING_S: Final = 0.002
 """The shortest time from the beginning of one batch to that of the next, unless ``ENOUGH`` commands wait."""
 ENOUGH: Final = 32
 """So many commands do not wait for more: they are a batch, and are sent behind the one that is being written."""
