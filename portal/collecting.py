@@ -4,13 +4,12 @@ Garbage collection while serving: a little and often, and the whole when nobody 
 The values here hold no cycles; what is left to collect are tracebacks and what a library ties into knots. Python's own
 figures (700, 10, 10) have it look through everything again and again, which took 85 µs of every order. Looking through
 50,000 young objects at once stopped the service for 20 to 30 ms: more than an offer may take. So only the young are
-counted, 5,000 at a time, in about 2 ms; what outlives that is looked through as a whole in a calm moment.
+counted, 5,000 at a time, in 3 ms at most; what outlives that is looked through as a whole in a calm moment.
 
-Cost: a whole collection stops the service for 0.3 µs an object made since the start, 50 to 100 ms after a busy day.
+Cost: a whole collection stops the service for 0.18 µs an object made since the start and still there; 300,000: 55 ms.
 """
 
 import asyncio
-import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -46,8 +45,7 @@ async def collecting(
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
         gc.set_threshold(*before)
         gc.unfreeze()
 

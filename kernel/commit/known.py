@@ -13,8 +13,8 @@ class KnownStates(OrderedDict[Ref, Versioned[Any]]):
     """
     States by stream; beyond ``count_max`` the one is forgotten that was changed or loaded the longest ago.
 
-    A plain dictionary finds its first entry by walking over all that were deleted before it: with 50,000 states, and a
-    new one for each order, the walk is long.
+    A plain dictionary finds its first entry by walking over all that were deleted before it: with 50,000 states the
+    walk is long.
     """
 
     def __init__(self, count_max: int) -> None:

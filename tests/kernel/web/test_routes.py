@@ -54,12 +54,8 @@ async def keyed(ctx: Context, body: In) -> Out:
 async def secret(ctx: Context, place: int, body: In) -> Out:
     by = ctx.by_telling(["parts", place, body.parts])  # the name is what nobody may guess
     assert by.key
-    return Out(
-        {
-            "by": msgspec.structs.replace(by, key=None) == msgspec.structs.replace(ctx.by, key=None),
-            "print": by.key.fingerprint.hex(),
-        }
-    )
+    same = msgspec.structs.replace(by, key=None) == msgspec.structs.replace(ctx.by, key=None)
+    return Out({"by": same, "print": by.key.fingerprint.hex()})
 
 
 @op("POST", "/api/keyless", action=OPEN, keyless=True, body_bytes_max=2_000, **HOW)  # type: ignore[arg-type]
