@@ -256,15 +256,14 @@ def faults_of(
     """Find everything that is wrong with a cart: line by line, then limits, then budget."""
     found: list[Fault] = []
     seen: set[UUID] = set()
-    repeated = total = 0
+    total = 0
     if not may_trade(shop.purchaser):
         found.append(Fault(None, Refusal.PURCHASER_SUSPENDED, {}))
     for number, looked in enumerate(shop.lines, 1):
         wanted, offer = looked.wanted, looked.offer
-        seen.add(wanted.offer_id)
-        if len(seen) + repeated < number:
-            repeated += 1
+        if wanted.offer_id in seen:
             found.append(Fault(number, Refusal.LINE_REPEATED, {"offer_id": str(wanted.offer_id)}))
+        seen.add(wanted.offer_id)
         if offer is None:
             found.append(Fault(number, Refusal.OFFER_UNKNOWN, {"offer_id": str(wanted.offer_id)}))
             continue

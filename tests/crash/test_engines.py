@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from operator import gt
 from pathlib import Path
 
@@ -65,6 +65,11 @@ async def write(url: str, numbers: Iterator[int], acknowledged: set[int], troubl
         await asyncio.sleep(0.01)
 
 
+async def cut_off(troubles: Sequence[Sequence[Exception]], before: Sequence[int]) -> None:
+    """Wait until each writer has one trouble more than before."""
+    await until(lambda: all(map(gt, map(len, troubles), before)))
+
+
 async def stored(url: str) -> set[int]:
     connection = await asyncpg.connect(url)
     try:
@@ -104,7 +109,7 @@ async def test_no_acknowledged_row_is_lost_when_postgresql_is_killed_under_write
                 before = [len(own) for own in troubles]
                 os.kill(engines.postgres.pid if victim == "postmaster" else await backend_of(url), signal.SIGKILL)
                 # what lost its postmaster goes on for a moment: an answer is the new server's when each was cut off
-                await until(lambda before=before: all(map(gt, map(len, troubles), before)))  # type: ignore[misc]
+                await cut_off(troubles, before)
                 goal = len(acknowledged) + 100
                 await until(lambda goal=goal: len(acknowledged) >= goal)  # type: ignore[misc]
             for writer in writers:

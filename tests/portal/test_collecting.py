@@ -27,36 +27,30 @@ def pythons_own() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
-async def untied(knot: "weakref.ref[Knot]") -> None:
-    async with asyncio.timeout(10):
-        while knot() is not None:  # noqa: ASYNC110 - a collection sets no event
-            await asyncio.sleep(0.01)
-
-
-def kept_for_a_while() -> "weakref.ref[Knot]":
+def kept_for_a_while(untied: asyncio.Event) -> "weakref.ref[Knot]":
     """Make a knot that outlives a collection of the young before nobody holds it any more."""
     knot = Knot()
     gc.collect(0)
-    return weakref.ref(knot)
+    return weakref.ref(knot, lambda _: untied.set())
 
 
 async def test_the_young_are_collected_as_they_are_made() -> None:
     async with collecting(SystemClock(), lambda: False):
         knot = weakref.ref(Knot())
-        made = [[] for _ in range(2 * YOUNG)]  # type: ignore[var-annotated]
+        made: list[list[int]] = [[] for _ in range(2 * YOUNG)]
         assert knot() is None
         assert made
 
 
 async def test_what_outlived_that_is_collected_in_a_calm_moment_and_not_before() -> None:
-    calm = False
+    calm, untied = False, asyncio.Event()
     async with collecting(SystemClock(), lambda: calm, look_s=0.01, every_s=0.0):
-        knot = kept_for_a_while()
-        made = [[] for _ in range(20 * YOUNG)]  # type: ignore[var-annotated]
+        knot = kept_for_a_while(untied)
+        made: list[list[int]] = [[] for _ in range(20 * YOUNG)]
         await asyncio.sleep(0.05)
         assert knot() is not None
         calm = True
-        await untied(knot)
+        await asyncio.wait_for(untied.wait(), 10)
         assert made
 
 

@@ -163,7 +163,7 @@ def changed(
     *, offer: dict[str, Any] | None = None, goods: dict[str, Any] | None = None
 ) -> list[tuple[int, What, str, str]]:
     lines = [looked(an_offer(**(offer or {})), a_product(**(goods or {})))]
-    return [tuple(msgspec.structs.astuple(one)) for one in differences_of(a_terms(), lines)]  # type: ignore[misc]
+    return [(one.line, one.what, one.before, one.after) for one in differences_of(a_terms(), lines)]
 
 
 def test_what_is_as_it_was_asked_for_differs_in_nothing() -> None:
