@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute, Route
 from kernel.access.actors import Role
 from kernel.access.assurance import Assurance
 from kernel.access.table import CONDITIONS, TABLE, Action, Condition, Grant, Nature, Rule, Scope
-from kernel.db.skew import SKEW_S_MAX
 from kernel.problems import PROBLEMS, NotFound, Problem
 from kernel.runtime import Kernel
 from kernel.web.context import Context
@@ -122,8 +121,8 @@ async def _ready(request: Request) -> Response:
             await kernel.redis.ping()
     except (RedisError, OSError, TimeoutError) as error:
         faults["redis"] = repr(error)
-    if abs(kernel.skew.offset_s) > SKEW_S_MAX:
-        faults["clock"] = f"{kernel.skew.offset_s:+.3f} s off the database"
+    if kernel.skew.known.is_off:
+        faults["clock"] = f"{kernel.skew.known.offset_s:+.3f} s off the database"
     return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200)
 
 

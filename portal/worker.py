@@ -64,8 +64,8 @@ async def working(kernel: Kernel, jobs: tuple[Job, ...]) -> AsyncIterator[None]:
 
 async def _keep_house(kernel: Kernel) -> int:
     """Measure the clock, forget old sessions and old answers."""
-    offset_s = await kernel.skew.measure()
-    log.debug("clock.measured", offset_s=round(offset_s, 6))
+    measured = await kernel.skew.measure()
+    log.debug("clock.measured", offset_s=round(measured.offset_s, 6), error_s=round(measured.error_s, 6))
     await kernel.sessions.sweep()
     async with kernel.db.pool.acquire() as connection:
         await keys.forget(connection, kernel.clock.now() - _KEYS_KEPT)

@@ -16,7 +16,7 @@ from crypto.certificates.validation import valid_until
 from crypto.errors import CryptoError
 from kernel.clock import SystemClock
 from kernel.db.database import Database, connections_max, room_of
-from kernel.db.skew import SKEW_S_MAX, Skew
+from kernel.db.skew import Skew
 from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import EngineError
 from kernel.revocation import queries
@@ -134,14 +134,15 @@ async def _engines(settings: Settings) -> list[Check]:
                 newest = newest_revision()
                 note = "" if revision == newest else f", newest is {newest} (applied at the next start)"
                 found.append((True, "schema", f"{revision or 'empty'}{note}"))
-                offset_s = await Skew(database, SystemClock()).measure()
+                offset = await Skew(database, SystemClock()).measure()
                 async with database.pool.acquire() as connection:
                     room = await room_of(connection)
                 needed = settings.workers * connections_max(settings.pool_size)
                 found.append((room >= needed, "connections", f"{needed} at most, the database allows {room}"))
                 if revision == newest:
                     found.append(_revocation(await queries.states(database.pool, SystemClock().now())))
-                found.append((abs(offset_s) <= SKEW_S_MAX, "clock", f"{offset_s * 1000:+.1f} ms off the database"))
+                exact = f"{offset.offset_s * 1000:+.1f} ms off the database (within {offset.error_s * 1000:.1f} ms)"
+                found.append((not offset.is_off, "clock", exact))
             finally:
                 await database.close()
     except EngineError as error:

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from kernel.access.actors import Actor, Role
 from kernel.access.sessions import CACHE_S
-from kernel.clock import ManualClock, SystemClock
+from kernel.clock import ManualClock
 from kernel.db.database import Database
 from kernel.live.serve import PROBLEM, SESSION_ENDED
 from kernel.metrics import VIEWERS, VIEWERS_CUT
@@ -100,13 +100,6 @@ async def test_a_process_whose_clock_is_wrong_shows_nothing_live(
         async with viewing(port) as viewer:
             document = await problem_of(viewer)
     assert (document["status"], document["reason"]) == (503, "clock-skew")
-
-
-async def test_a_clock_that_is_right_is_found_to_be_so(make_kernel: KernelMaker) -> None:
-    kernel = await make_kernel(SystemClock())
-
-    assert abs(await kernel.skew.measure()) < 0.05
-    kernel.skew.check()
 
 
 async def test_what_a_viewer_asks_for_is_answered_when_it_is_durable(stocked: Kernel, port: int) -> None:
