@@ -9,7 +9,10 @@ was put in by hand.
 What this cannot see is a log that was written anew as a whole by somebody who holds the key: that is what witnesses,
 and everybody who keeps a receipt, are for.
 
-Cost: about 20 µs an entry and 65 bytes of memory for each 256.
+No snapshot is held for longer than a page takes: the log is checked as far as it had come at the start, below which
+nothing ever changes, and trading beside it is not slowed by rows that PostgreSQL must keep for us (ADR-0065).
+
+Cost: about 10 µs an entry and 65 bytes of memory for each 256.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +21,7 @@ from typing import Final, NamedTuple
 from crypto.log.commitments import logged
 from crypto.log.merkle import leaf_hash
 from crypto.log.notes import NoteError, NoteKey, read_lines, read_note, verify_note
-from crypto.log.tiles import Edge, Node
+from crypto.log.tiles import TILE_WIDTH, Edge, Node
 from kernel.journal.feed import Position
 from kernel.journal.streams import Connection
 from kernel.journal.verify import Difference
@@ -35,22 +38,36 @@ _NAMED_MAX: Final = 100
 _ENTRIES: Final = """
 select e.number, e.stream, e.version, e.salt, e.hash, j.leaf
 from log_entries e left join journal j on j.stream = e.stream and j.version = e.version
-where e.number >= $1 order by e.number limit $2
+where e.number >= $1 and e.number < $2 order by e.number limit $3
 """
-_UNLOGGED: Final = """
-select j.stream, j.version from journal j
-where (j.xid, j.stream, j.version) <= ($1::text::xid8, $2, $3)
-and not exists (select from log_entries e where e.stream = j.stream and e.version = j.version)
-order by j.stream, j.version limit $4
+_PASSED: Final = """
+with page as materialized (
+    select xid, stream, version from journal
+    where (xid, stream, version) > ($1::text::xid8, $2, $3) and (xid, stream, version) <= ($4::text::xid8, $5, $6)
+    order by xid, stream, version limit {limit}
+)
+select p.xid::text::bigint, p.stream, p.version, e.number is not null
+from page p left join log_entries e on e.stream = p.stream and e.version = p.version
+order by p.xid, p.stream, p.version
 """
+"""The limit is written out: a planner that does not know it reads the whole log for each page."""
 _LAST: Final = """
-select j.xid::text::bigint, j.stream, j.version
-from log_entries e join journal j on j.stream = e.stream and j.version = e.version order by e.number desc limit 1
+select e.number, j.xid::text::bigint, j.stream, j.version
+from log_entries e left join journal j on j.stream = e.stream and j.version = e.version order by e.number desc limit 1
 """
 _WAITING: Final = "select count(*) from journal where (xid, stream, version) > ($1::text::xid8, $2, $3)"
 _POSITION: Final = "select xid, stream, version from feed_readers where name = $1"
-_CHECKPOINTS: Final = "select size, root, at, note from log_checkpoints where size > $1 order by size limit $2"
-_NODES: Final = "select level, number, hash from log_nodes order by level, number"
+_CHECKPOINTS: Final = """
+select size, root, at, note from log_checkpoints where size > $1 and size <= $2 order by size limit $3
+"""
+_NODES: Final = f"""
+select level, number, hash from log_nodes where (number + 1) * {TILE_WIDTH}::numeric ^ level <= $1::bigint
+"""
+_BEYOND: Final = f"""
+select level, number from log_nodes
+where (number + 1) * {TILE_WIDTH}::numeric ^ level > (select coalesce(max(size), 0) from log_checkpoints)
+order by level, number limit {_NAMED_MAX}
+"""
 _COSIGNATURES: Final = "select witness, line from log_cosignatures where size = $1"
 
 
@@ -62,18 +79,24 @@ class LogProgress(NamedTuple):
     waiting: int = 0
 
 
+class _Extent(NamedTuple):
+    """How far the log had come when the check began; what lies below is fixed."""
+
+    size: int
+    """Of the last checkpoint."""
+    entries: int
+    position: Position
+    """The sequencer's in the feed."""
+    last: Position | None
+    """Of the entry that is the last leaf; ``None`` where the journal does not have it, or there is no leaf."""
+
+
 async def verify_log(connection: Connection, trusted: bytes | None) -> AsyncIterator[LogProgress | Difference]:
     """
     Check the log: yields progress after each page, and every difference where it is found.
 
     ``trusted`` is the log's public key where it is known from elsewhere than the database.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        async for found in _check(connection, trusted):
-            yield found
-
-
-async def _check(connection: Connection, trusted: bytes | None) -> AsyncIterator[LogProgress | Difference]:
     key = await _key(connection, trusted)
     if key is None:
         yield LogProgress(0, 0, await connection.fetchval("select count(*) from journal"))
@@ -81,8 +104,10 @@ async def _check(connection: Connection, trusted: bytes | None) -> AsyncIterator
     if isinstance(key, Difference):
         yield key
         return
-    walk = _Walk()
-    async for head in _checkpoints(connection):
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        extent = await _extent(connection)
+    walk = _Walk(extent.entries)
+    async for head in _checkpoints(connection, extent.size):
         async for difference in walk.to(connection, head.size):
             yield difference
         for difference in walk.compare(head, key):
@@ -92,19 +117,32 @@ async def _check(connection: Connection, trusted: bytes | None) -> AsyncIterator
         yield LogProgress(walk.edge.size, walk.checkpoints)
     async for difference in walk.to(connection, None):
         yield difference
-    for difference in (*walk.ends(), *await _nodes(connection, walk.nodes), *await _unlogged(connection)):
+    for difference in (*walk.ends(), *await _nodes(connection, walk.nodes, extent.size)):
         yield difference
-    waiting = await connection.fetchval(_WAITING, *await _position(connection))
+    async for difference in _unlogged(connection, extent):
+        yield difference
+    waiting = await connection.fetchval(_WAITING, *_parameters(await _position(connection)))
     yield LogProgress(walk.edge.size, walk.checkpoints, waiting)
+
+
+async def _extent(tx: Connection) -> _Extent:
+    head, position = await queries.head(tx), await _position(tx)
+    last = await tx.fetchrow(_LAST)
+    if last is None:
+        return _Extent(head.size if head else 0, 0, position, None)
+    number, *place = last
+    return _Extent(head.size if head else 0, number + 1, position, Position(*place) if place[1] is not None else None)
 
 
 class _Walk:
     """Rebuilds the tree from the journal's leaves, in the order of the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, entries: int) -> None:
+        """``entries`` is the number behind that of the last leaf that is looked at."""
         self.edge = Edge()
         self.nodes: list[Node] = []
         self.checkpoints = 0
+        self._entries: Final = entries
         self._last: Head | None = None
         self._number = 0
 
@@ -112,7 +150,7 @@ class _Walk:
         """Take in the entries up to ``size``, or all that are left."""
         while size is None or self.edge.size < size:
             limit = _PAGE if size is None else min(_PAGE, size - self.edge.size)
-            rows = await connection.fetch(_ENTRIES, self._number, limit)
+            rows = await connection.fetch(_ENTRIES, self._number, self._entries, limit)
             if not rows:
                 return
             for row in rows:
@@ -157,7 +195,7 @@ async def _key(connection: Connection, trusted: bytes | None) -> NoteKey | Diffe
     """Give the key to check with, which must be the trusted one; ``None`` where nothing was ever logged."""
     known = await queries.keys(connection, "log")
     if not known:
-        begun = await queries.head(connection) is not None or (await _position(connection))[0] != "0"
+        begun = await queries.head(connection) is not None or await _position(connection) != Position()
         return Difference(LOG, 0, "the log's key is not in the database") if begun else None
     try:
         key = NoteKey.read(known[0])
@@ -168,9 +206,9 @@ async def _key(connection: Connection, trusted: bytes | None) -> NoteKey | Diffe
     return key
 
 
-async def _checkpoints(connection: Connection) -> AsyncIterator[Head]:
+async def _checkpoints(connection: Connection, size: int) -> AsyncIterator[Head]:
     last = -1
-    while rows := await connection.fetch(_CHECKPOINTS, last, _PAGE):
+    while rows := await connection.fetch(_CHECKPOINTS, last, size, _PAGE):
         for row in rows:
             yield Head(*row)
         last = rows[-1][0]
@@ -187,30 +225,37 @@ async def _cosignatures(connection: Connection, head: Head) -> list[Difference]:
     return found
 
 
-async def _nodes(connection: Connection, rebuilt: list[Node]) -> list[Difference]:
-    """Compare the tiles above the leaves."""
-    stored = {(level, number): hash_ for level, number, hash_ in await connection.fetch(_NODES)}
+async def _nodes(connection: Connection, rebuilt: list[Node], size: int) -> list[Difference]:
+    """Compare the tiles above the leaves; there are none of a tree larger than the log."""
+    stored = {(level, number): hash_ for level, number, hash_ in await connection.fetch(_NODES, size)}
     wrong = [
         f"hash {node.number} of tile level {node.level} is not that of the tree"
         for node in rebuilt
         if stored.pop((node.level, node.number), None) != node.hash
     ]
-    wrong += [f"hash {number} of tile level {level} is of no tree" for level, number in stored]
+    beyond = [(level, number) for level, number in await connection.fetch(_BEYOND)]
+    wrong += [f"hash {number} of tile level {level} is of no tree" for level, number in (*sorted(stored), *beyond)]
     return [Difference(LOG, 0, what) for what in wrong[:_NAMED_MAX]]
 
 
-async def _position(connection: Connection) -> tuple[str, str, int]:
+async def _position(connection: Connection) -> Position:
     row = await connection.fetchrow(_POSITION, READER)
-    position = Position(*row) if row else Position()
+    return Position(*row) if row else Position()
+
+
+def _parameters(position: Position) -> tuple[str, str, int]:
     return str(position.xid), position.stream, position.version
 
 
-async def _unlogged(connection: Connection) -> list[Difference]:
+async def _unlogged(connection: Connection, extent: _Extent) -> AsyncIterator[Difference]:
     """Name the entries that should be in the log, for it has come further, and are not."""
-    position = await _position(connection)
-    rows = await connection.fetch(_UNLOGGED, *position, _NAMED_MAX)
-    found = [Difference(stream, version, "the entry is not in the log") for stream, version in rows]
-    last = await connection.fetchrow(_LAST)
-    if last and (str(last[0]), last[1], last[2]) != position:
-        found.append(Difference(LOG, 0, "the sequencer's position is not that of the last leaf"))
-    return found
+    passed, named = Position(), 0
+    page = _PASSED.format(limit=_PAGE)
+    while rows := await connection.fetch(page, *_parameters(passed), *_parameters(extent.position)):
+        for _, stream, version, found in rows:
+            if not found and named < _NAMED_MAX:
+                named += 1
+                yield Difference(stream, version, "the entry is not in the log")
+        passed = Position(*rows[-1][:3])
+    if extent.last and extent.last != extent.position:
+        yield Difference(LOG, 0, "the sequencer's position is not that of the last leaf")

@@ -1,6 +1,6 @@
 """What somebody who owns the database cannot change without being found out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from kernel.journal import verify
 from kernel.journal.entry import Entry, leaf_of
 from kernel.journal.verify import Difference, Progress, strangers, verify_kind
 from kernel.runtime import Kernel
@@ -179,6 +180,55 @@ async def test_many_streams_are_checked_in_pages_and_none_is_left_out(
         found = [one async for one in verify_kind(connection, STOCK, "stocks")]
 
     assert [one.streams for one in found if isinstance(one, Progress)] == [3, 6, 9, 10]
+
+
+async def test_a_stream_of_any_length_is_followed_in_pages(stocked: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernel.journal.verify._ENTRIES", 2)
+    await stocked.committer.submit(fill(9))
+    for number in range(5):
+        await stocked.committer.submit(take(str(number)))
+    async with stocked.db.pool.acquire() as connection:
+        found = [one async for one in verify_kind(connection, STOCK, "stocks")]
+
+    assert found == [Progress("stock", 2, 10)]
+
+
+async def test_trading_goes_on_beside_the_check_and_no_snapshot_is_held_between_pages(
+    stocked: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.journal.verify._PAGE", 1)
+    async with stocked.db.pool.acquire() as connection:
+        async for found in verify_kind(connection, STOCK, "stocks"):
+            assert isinstance(found, Progress)
+            assert not connection.is_in_transaction()
+            await stocked.committer.submit(fill(9))
+
+    assert found == Progress("stock", 2, 5)  # this stream grew after the first page, which was the other's
+
+
+async def test_what_was_appended_since_the_row_was_read_is_not_compared_with_it(
+    stocked: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_many = verify.queries.read_many
+
+    async def later(connection: asyncpg.Connection, after: Sequence[tuple[str, int]]) -> list[Entry]:
+        await stocked.committer.submit(take("late", OTHER))
+        return await read_many(connection, after)
+
+    monkeypatch.setattr(verify.queries, "read_many", later)
+
+    assert await differences(stocked) == []
+
+
+async def test_every_state_row_is_asked_for_its_stream(
+    stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.journal.verify._ENTRIES", 2)
+    strange = [UUID(int=number) for number in (0, 1, 2, 2**128 - 1)]
+    for id_ in strange:
+        await owner.execute("insert into stocks values ($1, 1, 5, '[]')", id_)
+
+    assert {one.stream for one in await differences(stocked)} == {f"stock/{id_}" for id_ in strange}
 
 
 FIELDS: dict[str, Callable[[Entry], Any]] = {

@@ -196,6 +196,8 @@ async def test_a_log_written_anew_over_the_same_journal_is_the_same_log(
         ("delete from log_checkpoints where size = 8", "the last checkpoint covers 5 leaves of 8"),
         ("update log_checkpoints set at = at - interval '1 hour' where size = 8", "the checkpoint is older"),
         ("insert into log_nodes values (1, 0, sha256('x'))", "hash 0 of tile level 1 is of no tree"),
+        ("insert into log_nodes values (1, 999, sha256('x'))", "hash 999 of tile level 1 is of no tree"),
+        ("insert into log_nodes values (7, -1, sha256('x'))", "hash -1 of tile level 7 is of no tree"),
         ("delete from log_keys", "the log's key is not in the database"),
         ("update log_keys set vkey = 'x'", "the log's key: "),
         ("delete from feed_readers where name = 'log'", "the sequencer's position is not that of the last leaf"),
@@ -210,6 +212,36 @@ async def test_tampering_with_the_log_itself_is_found(
     found = await differences(stocked)
 
     assert any(one.what.startswith(what) for one in found), found
+
+
+async def test_trading_and_the_log_go_on_beside_the_check_and_no_snapshot_is_held(
+    stocked: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.transparency.verify._PAGE", 3)
+    async with stocked.db.pool.acquire() as connection:
+        found = []
+        async for one in verify_log(connection, public_key(stocked.settings)):
+            assert not connection.is_in_transaction()
+            found.append(one)
+            await stocked.committer.submit(take(f"meanwhile-{len(found)}"))
+            await stocked.transparency.step()
+
+    assert found == [LogProgress(5, 1), LogProgress(ENTRIES, 2), LogProgress(ENTRIES, 2, 0)]
+    assert await differences(stocked) == []
+
+
+async def test_every_entry_that_the_log_has_passed_is_looked_for_in_it(
+    stocked: Kernel, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.transparency.verify._PAGE", 3)
+    await owner.execute("delete from log_entries where number in (1, 5)")
+
+    found = await differences(stocked)
+
+    assert [one for one in found if one.what == "the entry is not in the log"] == [
+        Difference(STREAM, 2, "the entry is not in the log"),
+        Difference(STREAM, 6, "the entry is not in the log"),
+    ]
 
 
 async def test_a_log_under_another_key_is_not_this_machines(
