@@ -19,7 +19,7 @@ from kernel.access.actors import Actor
 from kernel.clock import ManualClock
 from kernel.db.database import Database
 from kernel.engines import cluster
-from kernel.engines.locate import postgres_bindir, redis_program
+from kernel.engines.locate import redis_program
 from kernel.engines.postgres import PostgresServer
 from kernel.engines.valkey import ValkeyServer
 from kernel.runtime import Kernel, open_kernel
@@ -27,6 +27,7 @@ from kernel.settings import Settings
 from portal.app import create_app, load_actor
 from portal.migrate import migrate
 from tests.builders.databases import Databases
+from tests.builders.engines import bindir, programs
 
 NOON = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 """Monday morning in Hangzhou: when tests begin."""
@@ -47,11 +48,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(folder))
-
-
-def _named(variable: str) -> Path | None:
-    """Programs other than the wheels', such as Debian's: the same tests must pass on them."""
-    return Path(os.environ[variable]) if os.environ.get(variable) else None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -86,8 +82,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
     if outside:
         yield lambda name: outside.rsplit("/", 1)[0] + f"/{name}"
         return
-    programs = postgres_bindir(_named("ZHECAI_PG_BINDIR"))
-    with PostgresServer(programs, tmp_path_factory.mktemp("pg"), fsync=False) as server:
+    with PostgresServer(bindir(), tmp_path_factory.mktemp("pg"), fsync=False) as server:
         yield server.url_of
 
 
@@ -98,7 +93,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if outside:
         yield outside
         return
-    with ValkeyServer(redis_program(_named("ZHECAI_REDIS_BIN")), tmp_path_factory.mktemp("valkey")) as server:
+    with ValkeyServer(redis_program(programs().get("redis_bin")), tmp_path_factory.mktemp("valkey")) as server:
         yield server.url
 
 

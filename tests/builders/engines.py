@@ -1,5 +1,6 @@
 """Homes of engines for tests: made once, copied for each test."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -7,16 +8,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from kernel.engines.locate import postgres_bindir
 from kernel.engines.postgres import PostgresServer
+from kernel.settings import Settings
+
+_NAMED: Final = {"pg_bindir": "ZHECAI_PG_BINDIR", "redis_bin": "ZHECAI_REDIS_BIN"}
+
+
+def programs() -> dict[str, Path]:
+    """Give programs other than the wheels', such as Debian's, by setting: the same tests must pass on them."""
+    return {setting: Path(os.environ[name]) for setting, name in _NAMED.items() if os.environ.get(name)}
+
+
+def embedded(data_dir: Path, **changes: Any) -> Settings:
+    """Give the settings of a site with engines of its own."""
+    return Settings(data_dir=data_dir, **{**programs(), **changes})
 
 
 @cache
 def bindir() -> Path:
-    return postgres_bindir()
+    return postgres_bindir(programs().get("pg_bindir"))
 
 
 def a_home(path: Path, made: Path) -> Path:

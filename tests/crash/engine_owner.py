@@ -9,11 +9,11 @@ import structlog
 
 from kernel.clock import SystemClock
 from kernel.engines.embedded import EmbeddedEngines
-from kernel.settings import Settings
+from tests.builders.engines import embedded
 
 
 async def main(data_dir: Path) -> None:
-    async with EmbeddedEngines(Settings(data_dir=data_dir, pg_log_ready_mb=64), SystemClock()) as engines:
+    async with EmbeddedEngines(embedded(data_dir, pg_log_ready_mb=64), SystemClock()) as engines:
         assert engines.postgres is not None
         assert engines.valkey is not None
         sys.stdout.write(f"pids {engines.postgres.pid} {engines.valkey.pid}\n")

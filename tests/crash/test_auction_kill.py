@@ -25,9 +25,9 @@ from bench.seeds import Seeds
 from kernel.engines.embedded import running
 from kernel.journal.verify import Difference, verify_kind
 from kernel.log import configure_logging
-from kernel.settings import Settings
 from market.auctions.queries import AUCTION
 from portal.server import kernel_up
+from tests.builders.engines import embedded
 
 ROOT = Path(__file__).parents[2]
 BIDDERS = 20
@@ -208,8 +208,7 @@ class Trade:
 @pytest.fixture
 async def trade(tmp_path: Path) -> AsyncIterator[Trade]:
     configure_logging("warning", "json")
-    settings = Settings(data_dir=tmp_path)
-    async with kernel_up(settings) as kernel:
+    async with kernel_up(embedded(tmp_path)) as kernel:
         seeded = await Seeds(kernel).auctions(bidders=BIDDERS, halls=[list(range(BIDDERS))])
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -232,7 +231,7 @@ async def trade(tmp_path: Path) -> AsyncIterator[Trade]:
 
 async def verified(data_dir: Path) -> list[Difference]:
     """Rebuild the auction from its journal and compare, on engines that are started for it."""
-    async with kernel_up(Settings(data_dir=data_dir)) as kernel, kernel.db.pool.acquire() as connection:
+    async with kernel_up(embedded(data_dir)) as kernel, kernel.db.pool.acquire() as connection:
         return [found async for found in verify_kind(connection, AUCTION) if isinstance(found, Difference)]
 
 

@@ -16,8 +16,7 @@ from structlog.testing import capture_logs
 from kernel.clock import SystemClock
 from kernel.engines.cluster import leftovers
 from kernel.engines.embedded import EmbeddedEngines
-from kernel.settings import Settings
-from tests.builders.engines import a_home, a_made_home, a_small_disk
+from tests.builders.engines import a_home, a_made_home, a_small_disk, embedded
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 4
@@ -37,7 +36,7 @@ def data_dir(made_home: Path, tmp_path: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def engines_in(data_dir: Path) -> AsyncIterator[EmbeddedEngines]:
-    settings = Settings(data_dir=data_dir, redis_url="redis://not-needed")
+    settings = embedded(data_dir, redis_url="redis://not-needed")
     async with EmbeddedEngines(settings, SystemClock()) as engines:
         yield engines
 

@@ -12,10 +12,9 @@ from kernel.db.database import Database
 from kernel.engines.embedded import EmbeddedEngines
 from kernel.problems import Unavailable
 from kernel.runtime import Kernel, open_kernel
-from kernel.settings import Settings
 from portal.app import load_actor
 from portal.migrate import migrate
-from tests.builders.engines import a_small_disk
+from tests.builders.engines import a_small_disk, embedded
 from tests.builders.stock import DDL, ID, fill, take
 
 COMMANDS_MAX = 20_000
@@ -50,7 +49,7 @@ async def take_until_refused(kernel: Kernel) -> tuple[int, Unavailable]:
 async def test_a_full_disk_is_said_and_loses_nothing_and_room_lets_it_go_on(
     disk: Path, tmp_path: Path, redis_url: str
 ) -> None:
-    settings = Settings(data_dir=disk, redis_url=redis_url, blob_dir=tmp_path / "blobs")
+    settings = embedded(disk, redis_url=redis_url, blob_dir=tmp_path / "blobs")
     async with EmbeddedEngines(settings, SystemClock()) as engines:
         await migrate(engines.database_url)
         owner = await Database(engines.database_url, role=None).connect()

@@ -54,7 +54,7 @@ async def taken(kernel: Kernel) -> int:
 
 async def until_waiting(committer: Committer) -> None:
     """Wait until the committer has taken what is queued in hand."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while committer._queue:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
 
@@ -191,7 +191,7 @@ async def test_a_committer_can_be_closed_while_the_database_is_away(
     assert not closing.done()  # there is still hope for the one who waits
 
     clock.advance(timedelta(seconds=AGE_S + 1))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         await closing
 
     with pytest.raises(Unavailable):
@@ -208,7 +208,7 @@ async def test_whoever_is_in_doubt_when_we_must_stop_is_told_that_it_failed_and_
     closing = asyncio.create_task(committer.close())
     await asyncio.sleep(0.05)
     clock.advance(timedelta(seconds=AGE_S + 1))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         await closing
 
     with pytest.raises((OSError, asyncpg.PostgresConnectionError)):  # which is no Problem: a 500

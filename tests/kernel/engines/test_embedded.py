@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from kernel.clock import SystemClock
 from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import EngineError, Fault
-from kernel.settings import Settings
+from tests.builders.engines import embedded
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def data_dir(home: Path) -> Path:
     return home.parent
 
 
-def embedded(data_dir: Path, **changes: object) -> EmbeddedEngines:
-    return EmbeddedEngines(Settings(data_dir=data_dir, **changes), SystemClock())  # type: ignore[arg-type]
+def engines_of(data_dir: Path, **changes: object) -> EmbeddedEngines:
+    return EmbeddedEngines(embedded(data_dir, **changes), SystemClock())
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -32,7 +32,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 async def test_both_are_up_inside_and_gone_outside(data_dir: Path) -> None:
     with capture_logs() as logs:
-        async with embedded(data_dir) as engines:
+        async with engines_of(data_dir) as engines:
             connection = await asyncpg.connect(engines.database_url)
             assert await connection.fetchval("SELECT 1") == 1
             await connection.close()
@@ -48,23 +48,22 @@ async def test_both_are_up_inside_and_gone_outside(data_dir: Path) -> None:
     assert engines.valkey is not None
     assert not engines.postgres.alive()
     assert not engines.valkey.alive()
-    started = {line["engine"]: line["took_s"] for line in logs if line["event"] == "engine.started"}
-    assert started.keys() == {"postgres", "valkey"}
-    assert max(started.values()) < 1.5
+    started = [line["engine"] for line in logs if line["event"] == "engine.started"]
+    assert sorted(started) == ["postgres", "valkey"]
 
 
 async def test_what_the_settings_name_is_not_started(data_dir: Path) -> None:
     named = {"database_url": "postgresql://h/d", "redis_url": "redis://h"}
-    async with embedded(data_dir, **named) as engines:
+    async with engines_of(data_dir, **named) as engines:
         assert (engines.database_url, engines.redis_url) == ("postgresql://h/d", "redis://h")
         assert engines.postgres is None
         assert engines.valkey is None
 
 
 async def test_when_the_second_cannot_start_the_first_is_stopped_again(data_dir: Path) -> None:
-    async with embedded(data_dir, database_url="postgresql://h/d"):
+    async with engines_of(data_dir, database_url="postgresql://h/d"):
         with pytest.raises(EngineError) as refused:
-            async with embedded(data_dir):
+            async with engines_of(data_dir):
                 pass
     assert refused.value.fault is Fault.IN_USE
     assert running(data_dir) == (None, None)
@@ -72,7 +71,7 @@ async def test_when_the_second_cannot_start_the_first_is_stopped_again(data_dir:
 
 async def test_an_engine_that_dies_is_started_again_at_the_same_address(data_dir: Path) -> None:
     with capture_logs() as logs:
-        async with embedded(data_dir) as engines:
+        async with engines_of(data_dir) as engines:
             assert engines.postgres is not None
             assert engines.valkey is not None
             before = (engines.postgres.pid, engines.valkey.pid, engines.postgres.url, engines.valkey.url)
@@ -93,7 +92,7 @@ async def test_an_engine_that_dies_is_started_again_at_the_same_address(data_dir
 async def test_an_engine_that_cannot_start_again_is_tried_until_it_can(data_dir: Path) -> None:
     control = data_dir / "postgres" / "cluster" / "global" / "pg_control"
     with capture_logs() as logs:
-        async with embedded(data_dir, redis_url="redis://not-needed") as engines:
+        async with engines_of(data_dir, redis_url="redis://not-needed") as engines:
             assert engines.postgres is not None
             control.rename(control.with_name("hidden"))
             os.kill(engines.postgres.pid, signal.SIGKILL)
@@ -105,7 +104,7 @@ async def test_an_engine_that_cannot_start_again_is_tried_until_it_can(data_dir:
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(data_dir: Path) -> None:
-    engines = embedded(data_dir)
+    engines = engines_of(data_dir)
     start = asyncio.create_task(engines.__aenter__())
     await until(lambda: engines.postgres is not None and engines.postgres.pid > 0)
     assert engines.postgres is not None

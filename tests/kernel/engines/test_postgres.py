@@ -227,6 +227,7 @@ async def test_root_runs_it_as_somebody_else_and_may_change_how(home: Path, iden
 
 
 @pytest.mark.skipif(not DEBIAN_15.exists(), reason="Debian's postgresql-15 is not installed")
+@pytest.mark.skipif(bindir() == DEBIAN_15, reason="there is no other version to refuse its data")
 async def test_the_same_launcher_serves_debians_postgresql_15(short_path: Path) -> None:
     for _start in range(2):
         with PostgresServer(DEBIAN_15, short_path / "pg", fsync=False) as server:

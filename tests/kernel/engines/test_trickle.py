@@ -12,8 +12,7 @@ from kernel.engines import trickle as trickle_module
 from kernel.engines.embedded import EmbeddedEngines
 from kernel.engines.postgres import PostgresServer
 from kernel.engines.trickle import FILE_BYTES_MIN, Trickle
-from kernel.settings import Settings
-from tests.builders.engines import bindir
+from tests.builders.engines import bindir, embedded
 
 GROW = "insert into grown select repeat('x', 1000) from generate_series(1, 3000)"
 
@@ -82,7 +81,7 @@ async def test_embedded_engines_have_one_while_they_run(home: Path, monkeypatch:
     monkeypatch.setattr(Trickle, "turn", noted)
     monkeypatch.setattr(trickle_module, "EVERY_S", 0.01)
     monkeypatch.setattr(trickle_module, "_LOOK_EVERY", 1)
-    settings = Settings(data_dir=home.parent, redis_url="redis://not-needed")
+    settings = embedded(home.parent, redis_url="redis://not-needed")
     async with EmbeddedEngines(settings, SystemClock()) as engines, asyncio.timeout(20):
         connection = await asyncpg.connect(engines.database_url)
         await connection.execute("create table grown (text text)")

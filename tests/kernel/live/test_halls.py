@@ -178,7 +178,8 @@ async def test_a_burst_is_a_few_frames_and_the_first_comes_at_once(
     make_kernel: KernelMaker, owner: asyncpg.Connection
 ) -> None:
     await owner.execute(DDL)
-    kernel = await make_kernel(flush_min_s=0.5)
+    between_s = 2.0
+    kernel = await make_kernel(flush_min_s=between_s)
     await kernel.committer.submit(fill(1_000))
     loop = asyncio.get_running_loop()
     async with served(kernel, a_hall(kernel)) as port, viewing(port) as viewer:
@@ -186,12 +187,13 @@ async def test_a_burst_is_a_few_frames_and_the_first_comes_at_once(
         started_s = loop.time()
         await kernel.committer.submit(take("first"))
         await viewer.read()
-        assert loop.time() - started_s < 0.4
+        assert loop.time() - started_s < between_s
         await asyncio.gather(*(kernel.committer.submit(take(f"b{n}")) for n in range(300)))
 
         frames = await viewer.read_until(lambda frame: frame.version == 302)
+        took_s = loop.time() - started_s
 
-    assert len(frames) <= 2
+    assert len(frames) <= 1 + took_s / between_s  # one a space of time, however long the burst itself took
     assert [by for frame in frames for by in frame.buyers] == [f"b{n}" for n in range(300)]
 
 
@@ -217,7 +219,7 @@ async def test_hints_travel_faster_than_the_poll(
     monkeypatch.setattr(halls_module, "POLL_S", 60.0)
     other = await make_kernel(flush_min_s=0.0)
     hall = await other.halls.hall(STOCK.ref(ID), StockView)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await other.bus._connected.wait()
 
     await stocked.committer.submit(take("a"))
@@ -239,7 +241,7 @@ async def test_without_redis_halls_still_catch_up(stocked: Kernel, tmp_path: Any
             await kernel.committer.submit(take("here"))
             assert await viewer.read() == Delta(2, 3, 998, ("here",))
         started_s = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - started_s < 8  # stopping does not wait for it either
+    assert asyncio.get_running_loop().time() - started_s < 20  # stopping does not wait for it either
 
 
 async def test_halls_catch_up_when_the_database_comes_back(stocked: Kernel, redis_url: str) -> None:

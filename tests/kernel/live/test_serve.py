@@ -255,7 +255,7 @@ async def test_viewers_are_counted_while_they_are_there(stocked: Kernel, port: i
         await viewer.read()
         assert VIEWERS._value.get() == before + 1
         assert len(stocked.halls._halls[STOCK.ref(ID)].seats) == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while VIEWERS._value.get() != before:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
     assert not stocked.halls._halls[STOCK.ref(ID)].seats

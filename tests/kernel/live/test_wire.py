@@ -77,7 +77,7 @@ async def test_what_was_sent_before_anybody_listened_is_heard_first_and_in_order
 async def test_a_ping_is_answered_while_listening(url: str) -> None:
     async with connect(f"{url}/echo") as socket:
         for _ in range(3):
-            assert await asyncio.wait_for(await socket.ping(), 5) >= 0
+            assert await asyncio.wait_for(await socket.ping(), 20) >= 0
         await socket.send("still here")
         assert await socket.recv() == "still here"
 

@@ -133,7 +133,7 @@ async def test_the_log_line_has_its_status(caller: Caller, logs: list[Any]) -> N
     caller.writer.write(asked("/api/text", method="POST", body=b'{"size": 1}'))
     await caller.answer()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not logs:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
     assert (logs[0]["event"], logs[0]["status"], logs[0]["route"]) == ("request", 201, "/api/text")
