@@ -99,7 +99,6 @@ class Refusal(StrEnum):
 
     NOT_YOURS = "budget-not-yours"
     WRONG_YEAR = "budget-wrong-year"
-    ALREADY_RESERVED = "budget-already-reserved"
     TOO_MANY_OPEN = "budget-too-many-open-orders"
     INSUFFICIENT = "budget-insufficient"
     NOT_RESERVED = "budget-not-reserved"
@@ -114,10 +113,6 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
     Refusal.WRONG_YEAR: (
         "该预算指标不是本年度的指标，请选择本年度的指标。",
         "The budget line is of another fiscal year; choose one of this year.",
-    ),
-    Refusal.ALREADY_RESERVED: (
-        "该订单已冻结过预算。",
-        "The order has reserved budget already.",
     ),
     Refusal.TOO_MANY_OPEN: (
         f"该预算指标上未完成的订单已达 {RESERVATIONS_MAX} 个，请先完成或换用其他指标。",
@@ -188,7 +183,11 @@ def decide_adjust(line: Line, *, amount_fen: int, document: str) -> Adjusted | R
 
 
 def refusal_to_reserve(line: Line, *, organisation_id: UUID, amount_fen: int, at: datetime) -> Refusal | None:
-    """Tell why an organisation may not reserve an amount, if so; the last fen may be reserved."""
+    """
+    Tell why an organisation may not reserve an amount, if so; the last fen may be reserved.
+
+    Source: 政府采购法 第三十三条; 预算法 第十三条.
+    """
     if line.organisation_id != organisation_id:
         return Refusal.NOT_YOURS
     if line.year != fiscal_year(at):
@@ -198,23 +197,6 @@ def refusal_to_reserve(line: Line, *, organisation_id: UUID, amount_fen: int, at
     if line.available_fen < amount_fen:
         return Refusal.INSUFFICIENT
     return None
-
-
-def decide_reserve(
-    line: Line, *, order_id: UUID, organisation_id: UUID, amount_fen: int, at: datetime
-) -> Reserved | Refusal:
-    """
-    Keep an amount for an order.
-
-    Source: 政府采购法 第三十三条; 预算法 第十三条.
-    """
-    assert amount_fen > 0
-    refusal = refusal_to_reserve(line, organisation_id=organisation_id, amount_fen=amount_fen, at=at)
-    if refusal in (Refusal.NOT_YOURS, Refusal.WRONG_YEAR):
-        return refusal
-    if order_id in line.reservations:
-        return Refusal.ALREADY_RESERVED
-    return refusal or Reserved(order_id, amount_fen)
 
 
 def decide_release(line: Line, *, order_id: UUID, amount_fen: int) -> Released | Refusal:

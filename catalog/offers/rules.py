@@ -46,9 +46,6 @@ class Refusal(StrEnum):
     ABOVE_PACKAGE_LIMIT = "above-package-limit"
     ABOVE_AGREEMENT_PRICE = "above-agreement-price"
     REGION_UNKNOWN = "region-unknown"
-    OFF_SHELF = "off-shelf"
-    PRICE_CHANGED = "price-changed"
-    QUOTA_SHORT = "quota-short"
     QUOTA_BELOW_USED = "quota-below-used"
     NOT_RESERVED = "not-reserved"
     NOTHING_CHANGES = "nothing-changes"
@@ -75,9 +72,6 @@ TEXTS: Final[dict[Refusal, tuple[str, str]]] = {
     ),
     Refusal.ABOVE_AGREEMENT_PRICE: ("单价高于协议价格", "The price is above the agreement price"),
     Refusal.REGION_UNKNOWN: ("配送区划不存在或已撤销", "A delivery region is unknown or abolished"),
-    Refusal.OFF_SHELF: ("商品已下架", "The offer is off the shelf"),
-    Refusal.PRICE_CHANGED: ("价格已变动，请确认新价格", "The price has changed; please confirm the new one"),
-    Refusal.QUOTA_SHORT: ("可供数量不足", "Not enough is available"),
     Refusal.QUOTA_BELOW_USED: (
         "供货数量不得少于已预留与已成交数量",
         "The quota cannot be less than what is reserved and sold",
@@ -186,11 +180,6 @@ Event = Listed | Repriced | RegionsSet | QuotaSet | Reserved | Released | Consum
 def offer_id_of(product_id: UUID, agreement_id: UUID, supplier_id: UUID) -> UUID:
     """Name the one stream in which a supplier offers a product under an agreement."""
     return uuid5(_NAMESPACE, f"{product_id}/{agreement_id}/{supplier_id}")
-
-
-def available(offer: Offer) -> int:
-    """Return what can still be ordered."""
-    return offer.quota - offer.reserved - offer.consumed
 
 
 def delivers_to(offer: Offer, region: str) -> bool:
@@ -307,26 +296,6 @@ def decide_unshelve(offer: Offer | None, *, supplier_id: UUID | None, reason: st
     if not offer.on_shelf:
         return Refusal.NOTHING_CHANGES
     return Unshelved(reason)
-
-
-def decide_reserve(
-    offer: Offer | None, *, quantity: int, expected_price_fen: int, order_id: UUID
-) -> Reserved | Refusal:
-    """
-    Decide to hold ``quantity`` for an order that was placed at ``expected_price_fen``.
-
-    A price that fell since the purchaser looked is refused as well: nobody orders at a price not seen.
-    """
-    assert quantity > 0
-    if offer is None:
-        return Refusal.UNKNOWN
-    if not offer.on_shelf:
-        return Refusal.OFF_SHELF
-    if offer.price_fen != expected_price_fen:
-        return Refusal.PRICE_CHANGED
-    if quantity > available(offer):
-        return Refusal.QUOTA_SHORT
-    return Reserved(quantity, order_id)
 
 
 def decide_release(offer: Offer | None, *, quantity: int, order_id: UUID) -> Released | Refusal:

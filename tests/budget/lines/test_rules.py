@@ -24,10 +24,10 @@ from budget.lines.rules import (
     decide_adjust,
     decide_consume,
     decide_release,
-    decide_reserve,
     evolve,
     fiscal_year,
     posting_of,
+    refusal_to_reserve,
 )
 from kernel.frozenmap import FrozenMap
 from tests.builders.budget import MORNING, ORDER, OTHER_ORDER, OTHER_SCHOOL, SCHOOL, a_line, an_appropriation
@@ -36,9 +36,9 @@ MICROSECOND = timedelta(microseconds=1)
 NEW_YEAR_IN_BEIJING = datetime(2026, 12, 31, 16, tzinfo=UTC)
 
 
-def reserve(line: Line, amount_fen: int, **changes: object) -> Reserved | Refusal:
-    asked = {"order_id": ORDER, "organisation_id": SCHOOL, "at": MORNING} | changes
-    return decide_reserve(line, amount_fen=amount_fen, **asked)  # type: ignore[arg-type]
+def reserve(line: Line, amount_fen: int, *, organisation_id: UUID = SCHOOL, at: datetime = MORNING) -> Refusal | None:
+    """Ask as an order does: ``None`` where nothing speaks against it."""
+    return refusal_to_reserve(line, organisation_id=organisation_id, amount_fen=amount_fen, at=at)
 
 
 def test_all_that_is_appropriated_is_available() -> None:
@@ -48,7 +48,7 @@ def test_all_that_is_appropriated_is_available() -> None:
 
 
 def test_the_last_fen_can_be_reserved() -> None:
-    assert reserve(a_line(appropriated_fen=100, available_fen=100), 100) == Reserved(ORDER, 100)
+    assert reserve(a_line(appropriated_fen=100, available_fen=100), 100) is None
 
 
 def test_one_fen_more_than_there_is_cannot_be_reserved() -> None:
@@ -62,14 +62,14 @@ def test_another_organisation_cannot_reserve_even_from_another_year() -> None:
 @pytest.mark.parametrize(
     ("_case", "at", "year", "outcome"),
     [
-        ("last moment of the year", NEW_YEAR_IN_BEIJING - MICROSECOND, 2026, Reserved(ORDER, 1)),
+        ("last moment of the year", NEW_YEAR_IN_BEIJING - MICROSECOND, 2026, None),
         ("first moment of the next", NEW_YEAR_IN_BEIJING, 2026, Refusal.WRONG_YEAR),
         ("next year's line a moment early", NEW_YEAR_IN_BEIJING - MICROSECOND, 2027, Refusal.WRONG_YEAR),
-        ("next year's line on time", NEW_YEAR_IN_BEIJING, 2027, Reserved(ORDER, 1)),
+        ("next year's line on time", NEW_YEAR_IN_BEIJING, 2027, None),
     ],
 )
 def test_a_line_serves_its_own_fiscal_year_in_beijing(
-    _case: str, at: datetime, year: int, outcome: Reserved | Refusal
+    _case: str, at: datetime, year: int, outcome: Refusal | None
 ) -> None:
     assert reserve(a_line(year=year), 1, at=at) == outcome
 
@@ -79,24 +79,11 @@ def test_the_fiscal_year_is_the_calendar_year_in_beijing() -> None:
     assert fiscal_year(NEW_YEAR_IN_BEIJING) == 2027
 
 
-def test_an_order_reserves_once() -> None:
-    line = evolve(a_line(), Reserved(ORDER, 5), MORNING)
-
-    assert reserve(line, 1) is Refusal.ALREADY_RESERVED
-    assert reserve(line, 1, order_id=OTHER_ORDER) == Reserved(OTHER_ORDER, 1)
-
-
-def test_that_an_order_reserved_already_weighs_more_than_that_little_is_left() -> None:
-    line = evolve(a_line(appropriated_fen=5, available_fen=5), Reserved(ORDER, 5), MORNING)
-
-    assert reserve(line, 1) is Refusal.ALREADY_RESERVED
-
-
 @pytest.mark.parametrize(
     ("open_orders", "outcome"),
-    [(RESERVATIONS_MAX - 1, Reserved(ORDER, 1)), (RESERVATIONS_MAX, Refusal.TOO_MANY_OPEN)],
+    [(RESERVATIONS_MAX - 1, None), (RESERVATIONS_MAX, Refusal.TOO_MANY_OPEN)],
 )
-def test_open_orders_on_a_line_are_limited(open_orders: int, outcome: Reserved | Refusal) -> None:
+def test_open_orders_on_a_line_are_limited(open_orders: int, outcome: Refusal | None) -> None:
     line = a_line(
         reservations=FrozenMap({UUID(int=number): 1 for number in range(open_orders)}), reserved_fen=open_orders
     )
@@ -207,8 +194,8 @@ class LedgerAgainstNaive(RuleBasedStateMachine):
 
     @rule(order_id=orders, amount=st.integers(1, 600))
     def reserves(self, order_id: UUID, amount: int) -> None:
-        allowed = not self.kept(order_id) and amount <= self.balance(Account.AVAILABLE)
-        self.take(reserve(self.line, amount, order_id=order_id), allowed=allowed)
+        decision = reserve(self.line, amount) or Reserved(order_id, amount)
+        self.take(decision, allowed=amount <= self.balance(Account.AVAILABLE))
 
     @rule(order_id=orders, amount=st.integers(1, 600))
     def releases(self, order_id: UUID, amount: int) -> None:
@@ -255,7 +242,7 @@ def test_money_is_conserved_and_never_negative_whatever_is_asked(steps: list[tup
         order_id = UUID(int=number)
         match what:
             case "reserve":
-                decision: Event | Refusal = reserve(line, amount, order_id=order_id)
+                decision: Event | Refusal = reserve(line, amount) or Reserved(order_id, amount)
             case "release":
                 decision = decide_release(line, order_id=order_id, amount_fen=amount)
             case "consume":

@@ -21,14 +21,12 @@ from catalog.offers.rules import (
     Reserved,
     Shelved,
     Unshelved,
-    available,
     decide_consume,
     decide_list,
     decide_quota,
     decide_regions,
     decide_release,
     decide_reprice,
-    decide_reserve,
     decide_shelve,
     decide_unshelve,
     delivers_to,
@@ -171,21 +169,6 @@ def test_on_and_off_the_shelf() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offer", "quantity", "price_fen", "expected"),
-    [
-        (None, 1, PRICE, Refusal.UNKNOWN),
-        (an_offer(on_shelf=False), 1, PRICE, Refusal.OFF_SHELF),
-        (an_offer(), 1, PRICE - 1, Refusal.PRICE_CHANGED),
-        (an_offer(), 1, PRICE + 1, Refusal.PRICE_CHANGED),
-        (an_offer(), 5, PRICE, Reserved(5, ORDER)),
-        (an_offer(), 6, PRICE, Refusal.QUOTA_SHORT),
-    ],
-)
-def test_reserving(offer: Offer | None, quantity: int, price_fen: int, expected: Reserved | Refusal) -> None:
-    assert decide_reserve(offer, quantity=quantity, expected_price_fen=price_fen, order_id=ORDER) == expected
-
-
-@pytest.mark.parametrize(
     ("decide", "event"), [(decide_release, Released(2, ORDER)), (decide_consume, Consumed(2, ORDER))]
 )
 def test_no_more_is_freed_or_used_than_is_reserved(decide: Any, event: Any) -> None:
@@ -231,10 +214,9 @@ class Selling(RuleBasedStateMachine):
 
     @rule(quantity=st.integers(1, 8))
     def reserve(self, quantity: int) -> None:
-        price_fen = self.offer.price_fen
-        done = self.apply(decide_reserve(self.offer, quantity=quantity, expected_price_fen=price_fen, order_id=ORDER))
-        assert done is (quantity <= self.offer.quota - self.reserved - self.consumed)
-        self.reserved += quantity if done else 0
+        if quantity <= self.offer.available:  # what an order asks, in market.orders.rules
+            self.apply(Reserved(quantity, ORDER))
+            self.reserved += quantity
 
     @rule(quantity=st.integers(1, 8))
     def release(self, quantity: int) -> None:
@@ -260,7 +242,7 @@ class Selling(RuleBasedStateMachine):
     def nothing_is_oversold(self) -> None:
         assert (self.offer.reserved, self.offer.consumed) == (self.reserved, self.consumed)
         assert self.reserved >= 0
-        assert available(self.offer) == self.offer.available >= 0
+        assert self.offer.available >= 0
         assert 0 < self.offer.price_fen <= self.offer.agreement_price_fen
 
 
