@@ -1,12 +1,15 @@
-"""``zhecai admin``: the first organisations and accounts of a real site."""
+"""``zhecai admin``: the first organisations and accounts of a real site, and what only its operator may do to them."""
 
 import argparse
 import getpass
 import secrets
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
 from uuid import UUID
 
 from rich.console import Console
+from rich.markup import escape
 
 from kernel.access.actors import system_actor
 from kernel.problems import NotFound, Refused
@@ -29,10 +32,14 @@ def add(parsers: Parsers) -> None:
     found = command(
         parsers,
         "admin",
-        "Enter the first organisations and accounts of a site. What is done is in the journal as system/admin.",
+        "Enter the first organisations and accounts of a site; close an account or suspend an organisation when nobody "
+        "else can. What is done is in the journal as system/admin, with its reason.",
         "zhecai admin create --role supervisor --region 330000 --code 11330000… --organisation 浙江省财政厅 "
         "--login cai.zheng --name 周敏",
         "zhecai admin create --role supplier --code 91330106… --login first --name 王强 --one-time",
+        "zhecai admin close wang.qiang --reason 账号被盗用",
+        "zhecai admin suspend 91330106… --reason 停业整顿",
+        "zhecai admin rename 91330106… 杭州某某科技有限公司",
     )
     what = found.add_subparsers(dest="what", required=True, metavar="WHAT")
     create = what.add_parser("create", help="an account, and its organisation where that is not registered yet")
@@ -47,6 +54,71 @@ def add(parsers: Parsers) -> None:
         "--one-time", action="store_true", help="make a password and print it, instead of asking for one"
     )
     create.set_defaults(run=_run)
+    for whom, name, help_, act in _ACTS:
+        found = _act(what, whom, name, help_, act)
+        found.add_argument("--reason", dest="why", required=True, type=_said, metavar="TEXT", help="for the journal")
+    rename = _act(what, "CODE", "rename", "give an organisation another name", _rename)
+    rename.add_argument("why", type=_said, metavar="NAME", help="the new one")
+
+
+Act = Callable[[Kernel, str, str], Awaitable[object]]
+"""Does something to whom a login or credit code names, for a reason or with a new name."""
+
+
+def _act(parsers: Parsers, whom: str, name: str, help_: str, act: Act) -> argparse.ArgumentParser:
+    """Declare an act on the account with a login, or the organisation with a credit code."""
+    found: argparse.ArgumentParser = parsers.add_parser(name, help=help_, description=f"{help_.capitalize()}.")
+    common(found)
+    found.add_argument("whom", metavar=whom, help="whose account" if whom == "LOGIN" else "unified social credit code")
+    found.set_defaults(run=_run_act, act=act)
+    return found
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text.strip()
+
+
+def _run_act(arguments: argparse.Namespace) -> int:
+    async def acted() -> None:
+        async with kernel_up(settings_of(arguments)) as kernel:
+            await arguments.act(kernel, arguments.whom, arguments.why)
+
+    run_loop(acted())
+    Console(highlight=False, soft_wrap=True).print(f"[green]✓[/] {arguments.what} {escape(arguments.whom)}")
+    return 0
+
+
+async def _close(kernel: Kernel, login: str, reason: str) -> None:
+    await users.disable_user(kernel, _ACTOR, await users.id_of(kernel, login), reason)
+
+
+async def _reopen(kernel: Kernel, login: str, reason: str) -> None:
+    await users.enable_user(kernel, _ACTOR, await users.id_of(kernel, login), reason)
+
+
+async def _suspend(kernel: Kernel, code: str, reason: str) -> None:
+    found = await organisations.by_credit_code(kernel, code)
+    await organisations.suspend_organisation(kernel, _ACTOR, found.organisation_id, reason)
+
+
+async def _reinstate(kernel: Kernel, code: str, reason: str) -> None:
+    found = await organisations.by_credit_code(kernel, code)
+    await organisations.reinstate_organisation(kernel, _ACTOR, found.organisation_id, reason)
+
+
+async def _rename(kernel: Kernel, code: str, name: str) -> None:
+    found = await organisations.by_credit_code(kernel, code)
+    await organisations.rename_organisation(kernel, _ACTOR, found.organisation_id, name)
+
+
+_ACTS: Final[tuple[tuple[str, str, str, Act], ...]] = (
+    ("LOGIN", "close", "close an account at once, its organisation's last administrator's too", _close),
+    ("LOGIN", "reopen", "let a closed account log in again", _reopen),
+    ("CODE", "suspend", "keep an organisation of any kind from trading, until it is reinstated", _suspend),
+    ("CODE", "reinstate", "end a suspension", _reinstate),
+)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -52,6 +52,7 @@ __all__ = [
     "enable_user",
     "enter",
     "forget_hash",
+    "id_of",
     "keep_hash",
     "load_actor",
     "log_in",
@@ -171,6 +172,15 @@ async def set_password(kernel: Kernel, actor: Actor, user_id: UUID, password: st
     by = actor.user_id
     at = await _change(kernel, actor, user_id, lambda user: decide_set_password(user, password, by), origin=origin)
     await queries.set_password(kernel.db.pool, user_id, hash_password(password), at)
+
+
+async def id_of(kernel: Kernel, login: str) -> UUID:
+    """Find the account with a login; raises ``NotFound``."""
+    async with kernel.db.read() as tx:
+        found = await queries.login_of(tx, normal_login(login))
+    if found is None:
+        raise NotFound(f"没有登录名为 {login} 的账号。", f"No account has the login {login}.")
+    return found.user_id
 
 
 async def disable_user(kernel: Kernel, actor: Actor, user_id: UUID, reason: str, *, origin: str = "local") -> None:

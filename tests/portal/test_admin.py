@@ -2,15 +2,25 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from kernel.problems import Refused
+from kernel.journal import queries
+from kernel.problems import NotFound, Refused
 from kernel.runtime import Kernel
 from portal.cli import main, parser
 from portal.commands import admin
-from registries.organisations.rules import Kind
+from registries.organisations.rules import Kind, Status
 from registries.organisations.service import get
-from tests.builders.registries import a_credit_code, register
+from registries.users.service import USER
+from tests.builders.registries import PASSWORD, a_credit_code, a_user, register
+
+
+async def act(kernel: Kernel, *arguments: str) -> None:
+    """Do what a command line asks for, on this kernel."""
+    asked = parser().parse_args(["admin", *arguments])
+    await asked.act(kernel, asked.whom, asked.why)
+
 
 FIRST = [
     "admin",
@@ -75,4 +85,51 @@ def test_a_site_gets_its_first_account_on_an_empty_database(
     assert "password, shown once: " in capsys.readouterr().out
     assert main(named) == 1
     assert "login" in capsys.readouterr().err
+    assert main(["admin", "close", "cai.zheng", "--reason", "调离"]) == 0
+    assert "close cai.zheng" in capsys.readouterr().out
     assert main(["verify"]) == 0
+
+
+async def test_an_operator_closes_an_account_and_opens_it_again(kernel: Kernel, client: httpx2.AsyncClient) -> None:
+    someone = await a_user(kernel, "wang.qiang", await register(kernel, 1))
+    login = {"login": "wang.qiang", "password": PASSWORD}
+    assert (await client.post("/api/sessions", json=login)).status_code == 201
+
+    await act(kernel, "close", " Wang.Qiang ", "--reason", "账号被盗用")
+    assert (await client.get("/api/sessions/current")).json() == {"actor": None}
+    assert (await client.post("/api/sessions", json=login)).json()["reason"] == "disabled"
+    with pytest.raises(Refused):
+        await act(kernel, "close", "wang.qiang", "--reason", "again")
+    await act(kernel, "reopen", "wang.qiang", "--reason", "已改密码")
+    assert (await client.post("/api/sessions", json=login)).status_code == 201
+
+    entries = await queries.read(kernel.db.pool, str(USER.ref(someone.user_id)))
+    assert [(one.kind, one.actor) for one in entries[1:]] == [
+        ("user.disabled", "system/admin"),
+        ("user.enabled", "system/admin"),
+    ]
+    assert "账号被盗用" in entries[1].body.decode()
+
+
+async def test_an_operator_suspends_an_organisation_reinstates_and_renames_it(kernel: Kernel) -> None:
+    id_, code = await register(kernel, 1, Kind.PURCHASER), a_credit_code(1)
+
+    await act(kernel, "suspend", code, "--reason", "机构调整")
+    assert (await get(kernel, id_)).status is Status.SUSPENDED
+    await act(kernel, "reinstate", code, "--reason", "调整完成")
+    assert (await get(kernel, id_)).status is Status.ACTIVE
+    await act(kernel, "rename", code, "杭州市第一学校")
+    assert (await get(kernel, id_)).name == "杭州市第一学校"
+
+
+@pytest.mark.parametrize("whom", [["close", "nobody"], ["suspend", a_credit_code(9)]])
+async def test_whom_nobody_knows_is_said(kernel: Kernel, whom: list[str]) -> None:
+    with pytest.raises(NotFound):
+        await act(kernel, *whom, "--reason", "x")
+
+
+@pytest.mark.parametrize("arguments", [["close", "somebody"], ["close", "somebody", "--reason", " "], ["rename", "9"]])
+def test_nothing_is_done_without_a_reason(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["admin", *arguments])
+    assert "usage: zhecai admin" in capsys.readouterr().err
