@@ -73,6 +73,7 @@ __all__ = [
     "revise_product",
     "take_down",
     "withdraw_product",
+    "withhold",
 ]
 
 TERMS_MAX: Final = 20
@@ -253,6 +254,23 @@ async def take_down(
     if everywhere:
         await _clear(kernel, msgspec.structs.replace(by, key=None), picture, reason)
     return revision
+
+
+async def withhold(kernel: Kernel, by: By, picture: str, reason: str) -> None:
+    """
+    Take an improper picture down everywhere, also one that only orders still show.
+
+    Asked again it takes down what is left of it.
+
+    Raises:
+        NotFound: no picture has this digest.
+    """
+    files = await pictures.refs_of(kernel, picture)
+    if not files:
+        raise NotFound(f"没有编号为 {picture} 的图片。", f"No picture has the digest {picture}.")
+    command = by.command(files, lambda states: Decided(None, pictures.withhold(states, files, reason)), type(None))
+    await kernel.committer.submit(command)
+    await _clear(kernel, msgspec.structs.replace(by, key=None), picture, reason)
 
 
 async def _clear(kernel: Kernel, by: By, picture: str, reason: str) -> None:

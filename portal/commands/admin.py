@@ -11,7 +11,9 @@ from uuid import UUID
 from rich.console import Console
 from rich.markup import escape
 
+from catalog.products import service as products
 from kernel.access.actors import system_actor
+from kernel.commit.by import By
 from kernel.problems import NotFound, Refused
 from kernel.runtime import Kernel
 from kernel.settings import Settings
@@ -32,8 +34,8 @@ def add(parsers: Parsers) -> None:
     found = command(
         parsers,
         "admin",
-        "Enter the first organisations and accounts of a site; close an account or suspend an organisation when nobody "
-        "else can. What is done is in the journal as system/admin, with its reason.",
+        "Enter the first organisations and accounts of a site; close an account, suspend an organisation or withhold "
+        "a picture when nobody else can. What is done is in the journal as system/admin, with its reason.",
         "zhecai admin create --role supervisor --region 330000 --code 11330000… --organisation 浙江省财政厅 "
         "--login cai.zheng --name 周敏",
         "zhecai admin create --role supplier --code 91330106… --login first --name 王强 --one-time",
@@ -62,14 +64,21 @@ def add(parsers: Parsers) -> None:
 
 
 Act = Callable[[Kernel, str, str], Awaitable[object]]
-"""Does something to whom a login or credit code names, for a reason or with a new name."""
+"""Does something to whom, or what, is named, for a reason or with a new name."""
+
+
+_WHOM: Final = {
+    "LOGIN": "whose account",
+    "CODE": "unified social credit code",
+    "DIGEST": "the 64 letters and digits in the picture's address",
+}
 
 
 def _act(parsers: Parsers, whom: str, name: str, help_: str, act: Act) -> argparse.ArgumentParser:
-    """Declare an act on the account with a login, or the organisation with a credit code."""
+    """Declare an act on the account with a login, the organisation with a credit code, or the picture with a digest."""
     found: argparse.ArgumentParser = parsers.add_parser(name, help=help_, description=f"{help_.capitalize()}.")
     common(found)
-    found.add_argument("whom", metavar=whom, help="whose account" if whom == "LOGIN" else "unified social credit code")
+    found.add_argument("whom", metavar=whom, help=_WHOM[whom])
     found.set_defaults(run=_run_act, act=act)
     return found
 
@@ -108,6 +117,10 @@ async def _reinstate(kernel: Kernel, code: str, reason: str) -> None:
     await organisations.reinstate_organisation(kernel, _ACTOR, found.organisation_id, reason)
 
 
+async def _withhold(kernel: Kernel, digest: str, reason: str) -> None:
+    await products.withhold(kernel, By(_ACTOR, "local", kernel.clock.now()), digest, reason)
+
+
 async def _rename(kernel: Kernel, code: str, name: str) -> None:
     found = await organisations.by_credit_code(kernel, code)
     await organisations.rename_organisation(kernel, _ACTOR, found.organisation_id, name)
@@ -118,6 +131,7 @@ _ACTS: Final[tuple[tuple[str, str, str, Act], ...]] = (
     ("LOGIN", "reopen", "let a closed account log in again", _reopen),
     ("CODE", "suspend", "keep an organisation of any kind from trading, until it is reinstated", _suspend),
     ("CODE", "reinstate", "end a suspension", _reinstate),
+    ("DIGEST", "withhold", "show a picture nowhere any more, not in old orders either", _withhold),
 )
 
 

@@ -13,14 +13,8 @@ from portal.commands import admin
 from registries.organisations.rules import Kind, Status
 from registries.organisations.service import get
 from registries.users.service import USER
+from tests.builders.admin import act
 from tests.builders.registries import PASSWORD, a_credit_code, a_user, register
-
-
-async def act(kernel: Kernel, *arguments: str) -> None:
-    """Do what a command line asks for, on this kernel."""
-    asked = parser().parse_args(["admin", *arguments])
-    await asked.act(kernel, asked.whom, asked.why)
-
 
 FIRST = [
     "admin",

@@ -12,8 +12,10 @@ import pytest
 from catalog.products import service as products
 from kernel.access.actors import Actor, Role
 from kernel.pictures import BYTES_MAX
+from kernel.problems import NotFound
 from kernel.runtime import Kernel
 from registries.organisations.rules import Kind
+from tests.builders.admin import act
 from tests.builders.catalog import Market, a_market, an_offer_of, some_details
 from tests.builders.pictures import a_picture
 from tests.builders.registries import OPERATOR, a_user, register
@@ -277,6 +279,24 @@ async def test_what_is_taken_down_everywhere_nobody_gets_any_more(fair: Fair, ke
     shown = await fair.seller.show(fair.product_id, [kept, digest], 3)
     assert (shown.status_code, shown.json()["reason"]) == (409, "picture-unknown")
     assert (await take_down(fair, fair.product_id, digest, "everywhere")).status_code == 409
+
+
+async def test_what_no_product_shows_any_more_can_still_be_withheld(fair: Fair, kernel: Kernel) -> None:
+    digest = await fair.seller.picture(1)
+    assert await fair.other.picture(1) == digest
+    await fair.seller.show(fair.product_id, [digest], 1)
+    await fair.seller.show(fair.product_id, [], 2)
+    assert (await take_down(fair, fair.product_id, digest, "everywhere")).status_code == 409
+    assert await seen(fair, digest) == [200, 304, 200]  # orders show it
+
+    for _asked_again in range(2):
+        await act(kernel, "withhold", digest, "--reason", "侵权")
+
+    assert await seen(fair, digest) == [404, 404, 404]
+    rows = await kernel.db.pool.fetch("select actor, body from journal where kind = 'picture.withheld'")
+    assert [row["actor"] for row in rows] == ["system/admin"] * 2  # of each who had sent it in, once
+    with pytest.raises(NotFound):
+        await act(kernel, "withhold", "0" * 64, "--reason", "侵权")
 
 
 async def test_a_picture_that_is_shown_anew_while_it_is_taken_down_everywhere_ends_on_no_product(
