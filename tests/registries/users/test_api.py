@@ -1,6 +1,6 @@
 """Sessions over HTTP, on real engines."""
 
-from statistics import median
+from time import process_time
 from typing import Any
 
 import asyncpg
@@ -62,17 +62,17 @@ async def test_an_unknown_login_is_answered_like_a_wrong_password(client: httpx2
 
 
 @pytest.mark.usefixtures("supplier")
-async def test_an_unknown_login_takes_as_long_as_a_wrong_password(kernel: Kernel) -> None:
-    from time import perf_counter  # noqa: PLC0415
+async def test_an_unknown_login_costs_as_much_as_a_wrong_password(kernel: Kernel) -> None:
+    """Seconds of the processor, the least of several: whatever else runs on the machine, this is the hash's."""
 
     async def cost(login: str) -> float:
-        began = perf_counter()
+        began = process_time()
         with pytest.raises(Unauthenticated):
             await service.log_in(kernel, login=login, password="wrong password", origin="::1", user_agent="")
-        return perf_counter() - began
+        return process_time() - began
 
-    wrong = median([await cost("zhang.san") for _ in range(7)])
-    unknown = median([await cost("li.si") for _ in range(7)])
+    costs = [(await cost("zhang.san"), await cost("li.si")) for _ in range(7)]
+    wrong, unknown = map(min, zip(*costs, strict=True))
     assert 0.5 < unknown / wrong < 2
 
 
