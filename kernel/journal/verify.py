@@ -31,7 +31,7 @@ _STREAMS: Final = """
 select stream, max(version) from journal where stream > $1 and stream like '{kind}/%'
 group by stream order by stream limit $2
 """
-"""The kind is written out: below a collation of C, as ours is, it becomes a range of the key."""
+"""The kind is written out: under the collation C, which is ours, it becomes a range of the key."""
 _ALL: Final = "select stream, max(version) from journal where stream > $1 group by stream order by stream limit $2"
 _ROWS: Final = """
 select id, exists(select from journal j where j.stream = $1 || s.id::text) from {table} s {after} order by id limit $2
