@@ -10,7 +10,6 @@ from kernel.engines.child import Child, pause, pauses
 from kernel.engines.errors import EngineError, Fault
 from kernel.engines.identity import Identity, clean_environment, launched
 
-
 STUBBORN = """
 import signal
 both = {signal.SIGINT, signal.SIGTERM}
