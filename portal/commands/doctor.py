@@ -141,7 +141,7 @@ async def _engines(settings: Settings) -> list[Check]:
                 found.append((room >= needed, "connections", f"{needed} at most, the database allows {room}"))
                 if revision == newest:
                     found.append(_revocation(await queries.states(database.pool, SystemClock().now())))
-                exact = f"{offset.offset_s * 1000:+.1f} ms off the database (within {offset.error_s * 1000:.1f} ms)"
+                exact = f"{offset.offset_s * 1000:+.2f} ms off the database (within {offset.error_s * 1000:.2f} ms)"
                 found.append((not offset.is_off, "clock", exact))
             finally:
                 await database.close()
