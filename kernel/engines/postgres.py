@@ -3,11 +3,9 @@
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from kernel.engines.child import Child, pause, pauses
@@ -21,20 +19,19 @@ from kernel.engines.cluster import (
     log_ready_mb,
     prepare_cluster,
 )
-from kernel.engines.errors import EngineError, Fault, in_use, port_taken
-from kernel.engines.home import Holding, Home
+from kernel.engines.errors import EngineError, in_use
+from kernel.engines.home import Holding
 from kernel.engines.identity import Identity, unprivileged
 from kernel.engines.locate import postgres_version
+from kernel.engines.server import Server
 
 SOCKET_PORT: Final = 5432
 """Only part of a socket's name when PostgreSQL does not listen on the network."""
 
 _SOCKET_NAME: Final = f".s.PGSQL.{SOCKET_PORT}"
-_READY_LIMIT_S: Final = 300.0  # recovery after a crash replays up to max_wal_size of log
 _LEFTOVER_LIMIT_S: Final = 15.0
 _LEFTOVER_PATIENCE_S: Final = 3.0
 _ORPHAN_PATIENCE_S: Final = 0.2  # without a postmaster nothing can be finished
-_PORT_ATTEMPTS: Final = 3
 
 TUNING: Final[Mapping[str, str]] = {
     # Acknowledged means on disk; the group commit of kernel/commit shares the wait.
@@ -70,17 +67,21 @@ _VOLATILE: Final[Mapping[str, str]] = {
 """For tests: a crash of the machine would lose the data, a crash of the server does not."""
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """
     One server and its data, in ``data_dir``: ``cluster/`` (PGDATA), ``log``, ``lock``, ``password``.
 
-    It listens on a unix socket that only its owner can reach, without a password; with ``port`` (0: a free one)
-    also on the loopback address ``host`` with a password (SCRAM). There is no TLS in the wheel's programs.
-    The thread that starts it must outlive it: when that thread or the whole process dies, the server shuts down.
+    Its socket needs no password; with ``port`` it listens on TCP as well (SCRAM). There is no TLS in the wheel's
+    programs.
 
     ``log_ready_mb`` of its log are there before they are needed, or what suits the disk (:func:`log_ready_mb`).
     ``fsync=False`` is for tests. ``settings`` are added to ``TUNING``. ``identity`` is for tests as well.
     """
+
+    name = "postgres"
+    title = "PostgreSQL"
+    ready_limit_s = 300.0  # recovery after a crash replays up to max_wal_size of log
+    stopping: ClassVar = {signal.SIGINT: 20.0, signal.SIGQUIT: 5.0, signal.SIGKILL: 5.0}  # SIGINT: rolls back, at once
 
     def __init__(
         self,
@@ -94,28 +95,18 @@ class PostgresServer:
         settings: Mapping[str, str] | None = None,
         identity: Identity | None = None,
     ) -> None:
+        super().__init__(data_dir, port=port, host=host)
         self._bindir: Final = bindir
-        self._home: Final = Home(data_dir)
-        self._port_asked: Final = port
-        self._host: Final = host
         self._fsync: Final = fsync
         self._log_ready_mb: Final = log_ready_mb
         self._settings: Final = {**TUNING, **({} if fsync else _VOLATILE), **(settings or {})}
         self._identity_asked: Final = identity
-        self._child: Child | None = None
         self._socket_dir: Path | None = None
-        self._port = port
-        self.name: Final = "postgres"
 
     @property
     def cluster(self) -> Path:
         """PGDATA."""
         return self._home.path / "cluster"
-
-    @property
-    def pid(self) -> int:
-        """The postmaster, 0 when it is not running."""
-        return self._child.pid if self._child is not None else 0
 
     @property
     def url(self) -> str:
@@ -128,27 +119,6 @@ class PostgresServer:
             return f"postgresql://{SUPERUSER}@/{database}?host={quote(str(self._socket_dir))}&port={SOCKET_PORT}"
         password = (self._home.path / "password").read_text().strip()
         return f"postgresql://{SUPERUSER}:{password}@{self._host}:{self._port}/{database}"
-
-    def start(self) -> None:
-        """
-        Prepare, launch and wait until it answers: 2 s from nothing, 0.2 s on existing data.
-
-        Raises:
-            EngineError: It cannot; the sentence says why and what to do. Nothing is left running or locked.
-        """
-        self.prepare()
-        for attempt in range(1, _PORT_ATTEMPTS + 1):
-            try:
-                self.launch()
-                self.wait_ready()
-            except EngineError as error:
-                lost_race = error.fault is Fault.PORT_TAKEN and self._port_asked == 0 and attempt < _PORT_ATTEMPTS
-                if not lost_race:
-                    self.stop()
-                    raise
-                self._port = 0
-            else:
-                return
 
     def prepare(self) -> None:
         """Take the directory and bring its data into order: make it, or wait for what a dead owner left running."""
@@ -173,9 +143,7 @@ class PostgresServer:
         """Start the program, without waiting. In the thread that will outlive it."""
         assert self._child is not None
         assert self._socket_dir is not None
-        if self._port == 0:
-            with socket.create_server((self._host, 0)) as free:
-                self._port = int(free.getsockname()[1])
+        self._choose_port()
         ready_mb = self._ready_mb()
         settings = {
             "min_wal_size": f"{ready_mb}MB",  # segments that are kept need not be filled again
@@ -196,48 +164,9 @@ class PostgresServer:
     def _ready_mb(self) -> int:
         return self._log_ready_mb or log_ready_mb(self._home.path)
 
-    def wait_ready(self) -> None:
-        """
-        Wait until connections are accepted; a crash recovery takes as long as it takes, at most 5 minutes.
-
-        Raises:
-            EngineError: It ended instead.
-        """
-        assert self._child is not None
-        for _ in pauses(_READY_LIMIT_S):
-            if self._ready():
-                self._home.note(Holding(os.getpid(), self.pid, self.url))
-                return
-            if not self._child.alive():
-                raise self._explain(self._child.told())
-            pause()
-        raise EngineError(
-            Fault.FAILED,
-            f"PostgreSQL 在 {_READY_LIMIT_S:.0f} 秒内未能就绪，日志见 {self._child.log}。",
-            f"PostgreSQL was not ready within {_READY_LIMIT_S:.0f} s; its log is {self._child.log}.",
-            log=self._child.told(),
-        )
-
-    def alive(self) -> bool:
-        return self._child is not None and self._child.alive()
-
-    def stop(self) -> None:
-        """Shut down and let the directory go: open transactions are rolled back; harmless when not running."""
-        if self._child is not None:
-            self._child.stop({signal.SIGINT: 20.0, signal.SIGQUIT: 5.0, signal.SIGKILL: 5.0})
-        if self._home.held:
-            self._home.release()
-
     def recover(self) -> None:
         """Get ready for another :meth:`launch` after the server died by itself, still holding the directory."""
         self._clear_leftovers(None)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def _ready(self) -> bool:
         """Read what the postmaster says of itself (line 8), as ``pg_ctl`` does."""
@@ -276,19 +205,10 @@ class PostgresServer:
         for pid, _is_postmaster in leftovers(self.cluster):
             _send(pid, signal.SIGKILL)
 
-    def _explain(self, log: str) -> EngineError:
-        """Turn the end of the server into one sentence."""
-        path = self._home.path
-        if "Address already in use" in log and self._port is not None:
-            return port_taken(self._host, self._port)
+    def _explained(self, log: str) -> EngineError:
         if "lock file" in log and "already exists" in log:
             return in_use(self.cluster, (self._said() or ["?"])[0])
-        return explain_output(log, path) or EngineError(
-            Fault.FAILED,
-            f"PostgreSQL 未能启动，日志见 {path / 'log'}。",
-            f"PostgreSQL did not start; its log is {path / 'log'}.",
-            log=log,
-        )
+        return explain_output(log, self._home.path) or self._unexplained(log)
 
 
 def _send(pid: int, number: signal.Signals) -> None:
