@@ -38,6 +38,18 @@ def parsed(kind: type[Any], der: bytes) -> Any:
     return found
 
 
+def octets(bits: core.OctetBitString) -> bytes:
+    """
+    Read a signature; raises ``NotVerifiedError`` where it is not of whole octets.
+
+    What counts the bits that are left over is not signed: unless it must be 0, one signed thing has several forms.
+    """
+    found: bytes = bits.native
+    if bits.unused_bits:
+        raise NotVerifiedError("the signature is not of whole octets")
+    return found
+
+
 def _teach() -> None:
     """Asn1crypto keeps its names in class attributes; without these an SM2 certificate cannot be read."""
     ids = algos.SignedDigestAlgorithmId
@@ -105,4 +117,5 @@ def certificate(der: bytes) -> x509.Certificate:
         found: x509.Certificate = parsed(x509.Certificate, der)
     with reading(NotVerifiedError("a name in the certificate has characters that no name may have")):
         found.subject.hashable, found.issuer.hashable  # noqa: B018 - prepared when they are asked for
+    octets(found["signature_value"])
     return found

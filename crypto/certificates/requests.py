@@ -45,7 +45,7 @@ def read_request(data: bytes, *, at: datetime, denials: Denials = NONE_DENIED) -
     signatures.verify(
         asn1.algorithm_id(parsed["signature_algorithm"]),
         key,
-        signature=parsed["signature"].native,
+        signature=asn1.octets(parsed["signature"]),
         message=info.dump(),
         at=at,
         denials=denials,

@@ -69,7 +69,7 @@ class RevocationList:
                 one["extn_id"].native: (bool(one["critical"].native), one["extn_value"].parsed)
                 for one in tbs["crl_extensions"]
             }
-            self._signature: Final[bytes] = self._parsed["signature"].native
+            self._signature: Final[bytes] = asn1.octets(self._parsed["signature"])
             self._inner_algorithm: Final[bytes] = tbs["signature"].dump()
             self._outer: Final = self._parsed["signature_algorithm"]
             self._outer.native  # noqa: B018
@@ -193,7 +193,7 @@ class Answer:
         signatures.verify(
             asn1.algorithm_id(self._basic["signature_algorithm"]),
             signatures.load_public_key(signer.spki),
-            signature=self._basic["signature"].native,
+            signature=asn1.octets(self._basic["signature"]),
             message=data.dump(),
             at=at,
             denials=denials,
@@ -320,7 +320,7 @@ def _responder(one: Certificate, issuer: Certificate, *, at: datetime, denials: 
     signatures.verify(
         asn1.algorithm_id(one.parsed["signature_algorithm"]),
         signatures.load_public_key(issuer.spki),
-        signature=one.parsed["signature_value"].native,
+        signature=asn1.octets(one.parsed["signature_value"]),
         message=one.parsed["tbs_certificate"].dump(),
         at=at,
         denials=denials,

@@ -341,7 +341,7 @@ def signed_by(certificate: Certificate, issuer: Certificate, at: datetime) -> Ce
     signatures.verify(
         asn1.algorithm_id(parsed["signature_algorithm"]),
         signatures.load_public_key(issuer.spki),
-        signature=parsed["signature_value"].native,
+        signature=asn1.octets(parsed["signature_value"]),
         message=parsed["tbs_certificate"].dump(),
         at=at,
     )

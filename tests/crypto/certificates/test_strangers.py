@@ -1,8 +1,10 @@
 """Bytes of strangers: whatever is in them, the answer is a value or an error of ours, never a crash."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -60,6 +62,31 @@ def test_a_list_with_any_changed_bytes_counts_as_none(changes: list[tuple[int, i
         with pytest.raises(CertificateRefusedError) as caught:
             PKI.validated(lists=[root, changed])
         assert caught.value.fault is Fault.REVOCATION_UNKNOWN
+
+
+MADE: dict[str, Callable[[], bytes]] = {
+    "certificate": lambda: a_pki().certificate.der,
+    "list": lambda: PKI.lists[1],
+    "request": lambda: make_request(Subject("张三", "某公司", "91330106MA9901012G"), a_key()),
+}
+READ: dict[str, Callable[[bytes], object]] = {
+    "certificate": Certificate,
+    "list": lambda der: PKI.validated(lists=[PKI.lists[0], der]),
+    "request": lambda der: read_request(der, at=MADE_AT),
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_signature_that_leaves_a_bit_over_is_none(kind: str) -> None:
+    """Where its last bit is 0 anyway, the octets are the same, and nobody has signed how many bits they are."""
+    der = MADE[kind]()
+    while der[-1] & 1:
+        der = MADE[kind]()
+    READ[kind](der)
+    bits_left = len(der) - len(core.Sequence.load(der)[2].contents)  # the signature comes last
+
+    with pytest.raises(CryptoError):
+        READ[kind](der[:bits_left] + b"\x01" + der[bits_left + 1 :])
 
 
 @given(st.binary(max_size=300))
