@@ -12,7 +12,7 @@ and everybody who keeps a receipt, are for.
 No snapshot is held for longer than a page takes: the log is checked as far as it had come at the start, below which
 nothing ever changes, and trading beside it is not slowed by rows that PostgreSQL must keep for us (ADR-0065).
 
-Cost: about 10 µs an entry and 65 bytes of memory for each 256.
+Cost: about 7 µs an entry and 65 bytes of memory for each 256.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -50,7 +50,7 @@ select p.xid::text::bigint, p.stream, p.version, e.number is not null
 from page p left join log_entries e on e.stream = p.stream and e.version = p.version
 order by p.xid, p.stream, p.version
 """
-"""The limit is written out: a planner that does not know it reads the whole log for each page."""
+"""The limit is written out: a planner that does not know it may read the whole log for each page."""
 _LAST: Final = """
 select e.number, j.xid::text::bigint, j.stream, j.version
 from log_entries e left join journal j on j.stream = e.stream and j.version = e.version order by e.number desc limit 1
