@@ -28,6 +28,7 @@ from portal.server import listen, service_up
 from tests.builders.browser import AXE, WIDE, Service, Visit, Visitor, note
 from tests.builders.certificates import Pki, a_pki
 from tests.builders.databases import Databases
+from tests.builders.logs import SERVICE_THREAD
 
 _START_S = 60
 _PATIENCE_MS = 15_000  # two cores are shared with everything else that runs
@@ -72,7 +73,7 @@ def service(databases: Databases, redis_url: str, tmp_path_factory: pytest.TempP
                 raise
             ready.set_exception(error)
 
-    thread = threading.Thread(target=run, name="service")
+    thread = threading.Thread(target=run, name=SERVICE_THREAD)
     thread.start()
     try:
         yield Service(ready.result(_START_S), {}, outside)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from structlog.testing import capture_logs
 
 from kernel.clock import SystemClock
 from kernel.engines.cluster import leftovers
 from kernel.engines.embedded import EmbeddedEngines
 from tests.builders.engines import a_home, a_made_home, a_small_disk, embedded
+from tests.builders.logs import captured
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 4
@@ -145,7 +145,7 @@ async def test_a_killed_owner_leaves_no_engine_behind_and_the_next_start_has_eve
     for _kill in range(2):  # the next owner starts at once, while what is left may still be shutting down
         pids, last = await asyncio.to_thread(a_killed_owner, data_dir)
         assert len(pids) == 2
-    with capture_logs() as logs:
+    with captured() as logs:
         async with engines_in(data_dir) as engines:
             assert await stored(engines.database_url) >= set(range(1, last + 1))
             assert [pid for pid in pids if running(pid)] == []

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from kernel.clock import SystemClock
 from kernel.runtime import open_kernel
@@ -16,6 +15,7 @@ from portal.demo.bots import trade
 from portal.demo.client import Client
 from portal.demo.province import PASSWORD, PURCHASERS
 from portal.server import listen, service_up
+from tests.builders.logs import captured
 
 HOST, BUYER = PURCHASERS[1].login, PURCHASERS[2].login
 
@@ -49,7 +49,7 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_bots_bid_in_auctions_and_see_orders_through(url: str) -> None:
     clock = SystemClock()
-    with capture_logs() as logs:
+    with captured() as logs:
         trading = asyncio.create_task(trade(url, clock))
         try:
             async with Client(url, clock) as host, Client(url, clock) as buyer:

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from structlog.testing import capture_logs
 
 from kernel.access import rates as rates_module
 from kernel.access.rates import Pace, Rates, network_of
@@ -23,6 +22,7 @@ from kernel.runtime import Kernel
 from kernel.settings import Settings
 from kernel.web.routes import TypedRoute
 from portal.app import API, api_document, create_app
+from tests.builders.logs import captured
 from tests.builders.registries import a_user, register
 from tests.conftest import NOON, KernelMaker
 
@@ -193,7 +193,7 @@ async def test_it_tells_by_itself_and_again_when_valkey_is_back(
         async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis:
             rates = Rates(redis, SystemClock(), Settings(address_acts_per_min=10_000_000))
             await rates.open()
-            with capture_logs() as logs:
+            with captured() as logs:
                 for number in range(3):
                     await spend_a_share(rates, f"192.0.2.{number}")
             server.start()

@@ -7,12 +7,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis.asyncio
-from structlog.testing import capture_logs
 
 from kernel.clock import SystemClock
 from kernel.engines.embedded import EmbeddedEngines, running
 from kernel.engines.errors import EngineError, Fault
 from tests.builders.engines import embedded
+from tests.builders.logs import captured
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 
 async def test_both_are_up_inside_and_gone_outside(data_dir: Path) -> None:
-    with capture_logs() as logs:
+    with captured() as logs:
         async with engines_of(data_dir) as engines:
             connection = await asyncpg.connect(engines.database_url)
             assert await connection.fetchval("SELECT 1") == 1
@@ -70,7 +70,7 @@ async def test_when_the_second_cannot_start_the_first_is_stopped_again(data_dir:
 
 
 async def test_an_engine_that_dies_is_started_again_at_the_same_address(data_dir: Path) -> None:
-    with capture_logs() as logs:
+    with captured() as logs:
         async with engines_of(data_dir) as engines:
             assert engines.postgres is not None
             assert engines.valkey is not None
@@ -91,7 +91,7 @@ async def test_an_engine_that_dies_is_started_again_at_the_same_address(data_dir
 
 async def test_an_engine_that_cannot_start_again_is_tried_until_it_can(data_dir: Path) -> None:
     control = data_dir / "postgres" / "cluster" / "global" / "pg_control"
-    with capture_logs() as logs:
+    with captured() as logs:
         async with engines_of(data_dir, redis_url="redis://not-needed") as engines:
             assert engines.postgres is not None
             control.rename(control.with_name("hidden"))

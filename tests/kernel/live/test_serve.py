@@ -11,7 +11,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
-from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from kernel.access.actors import Actor, Role
@@ -25,6 +24,7 @@ from kernel.settings import Settings
 from portal.app import create_app
 from tests.builders.database_proxy import DatabaseProxy
 from tests.builders.live import Answered, Delta, Echo, Snapshot, Viewer, a_hall, served, viewing
+from tests.builders.logs import captured
 from tests.builders.stock import DDL, ID, STOCK, fill, journal, take
 from tests.conftest import NOON, KernelMaker
 
@@ -165,7 +165,7 @@ async def test_a_session_that_nobody_can_look_up_just_now_is_not_ended(stocked: 
         await host.read()
         proxy.go_down()
         clock.advance(timedelta(seconds=CACHE_S + 1))
-        with capture_logs() as logs:
+        with captured() as logs:
             await asyncio.sleep(0.3)
         assert any(line["event"] == "live.database_away" for line in logs)
         proxy.down = False

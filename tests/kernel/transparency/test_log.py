@@ -6,7 +6,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from structlog.testing import capture_logs
 
 from crypto.log.notes import verify_note
 from kernel.clock import ManualClock
@@ -18,6 +17,7 @@ from kernel.transparency import queries
 from kernel.transparency.keys import KeyFault, load_key, log_key_exists, public_key, receipt_key, seal_keys
 from kernel.transparency.keys import log_key as private_key
 from kernel.vault.keys import new_key, write_keys
+from tests.builders.logs import captured
 from tests.builders.stock import DDL, ID, fill, take
 from tests.builders.transparency import AWitness, log_key, witnessed_by
 from tests.conftest import NOON, KernelMaker
@@ -61,7 +61,7 @@ async def test_every_witness_is_shown_each_checkpoint_once(three: tuple[Kernel, 
 async def test_a_witness_that_is_away_holds_up_nothing_and_catches_up(three: tuple[Kernel, list[AWitness]]) -> None:
     kernel, witnesses = three
     witnesses[0].up = False
-    with capture_logs() as said:
+    with captured() as said:
         for number in range(3):
             await kernel.committer.submit(take(str(number)))
             await kernel.transparency.step()

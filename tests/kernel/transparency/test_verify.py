@@ -6,7 +6,6 @@ from typing import Final
 
 import asyncpg
 import pytest
-from structlog.testing import capture_logs
 
 from kernel.clock import ManualClock
 from kernel.journal.entry import Entry, leaf_of
@@ -14,6 +13,7 @@ from kernel.journal.verify import Difference, verify_kind
 from kernel.runtime import Kernel
 from kernel.transparency.keys import public_key
 from kernel.transparency.verify import LOG, LogProgress, verify_log
+from tests.builders.logs import captured
 from tests.builders.stock import DDL, ID, STOCK, fill, take
 from tests.builders.transparency import AWitness, log_key, witnessed_by
 from tests.conftest import NOON, KernelMaker
@@ -161,7 +161,7 @@ async def test_a_log_written_anew_over_a_tampered_journal_is_refused_by_a_witnes
     await TAMPERINGS[how](owner, PLACES[place])
     await write_the_log_anew(owner)
     fresh = await make_kernel(witnesses=(witness.setting,))
-    with witnessed_by(fresh, witness), capture_logs() as said:
+    with witnessed_by(fresh, witness), captured() as said:
         await fresh.transparency.step()
         assert await differences(fresh) == []  # the database and the key agree with each other
 

@@ -12,7 +12,6 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 from starlette.applications import Starlette
-from structlog.testing import capture_logs
 
 from kernel.access.actors import Actor, Role
 from kernel.access.rates import Rates
@@ -29,6 +28,7 @@ from kernel.web.edge import HANDLERS, Edge
 from kernel.web.headers import SECURITY_HEADERS
 from kernel.web.routes import Answer, Download, op
 from tests.builders.database_proxy import DatabaseProxy
+from tests.builders.logs import captured
 from tests.conftest import NOON, KernelMaker
 
 HOW = {"tag": "test", "summary": "test"}
@@ -132,7 +132,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """What is logged, whatever a test before this one has set up for the whole process."""
     structlog.reset_defaults()
     monkeypatch.setattr(edge, "log", structlog.get_logger())
-    with capture_logs() as found:
+    with captured() as found:
         yield found
 
 

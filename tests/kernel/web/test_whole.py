@@ -10,7 +10,6 @@ import pytest
 import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
-from structlog.testing import capture_logs
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from kernel.access.table import Action
@@ -22,6 +21,7 @@ from kernel.web.edge import HANDLERS, Edge
 from kernel.web.routes import op
 from kernel.web.whole import BODY_BYTES_MAX, EXTENSION
 from tests.builders.live import served
+from tests.builders.logs import captured
 
 Head = dict[str, str]
 
@@ -80,7 +80,7 @@ async def port(kernel: Kernel, taken: list[bool]) -> AsyncIterator[int]:
 def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     structlog.reset_defaults()
     monkeypatch.setattr(edge, "log", structlog.get_logger())
-    with capture_logs() as found:
+    with captured() as found:
         yield found
 
 

@@ -12,7 +12,6 @@ import asyncpg
 import httpx2
 import msgspec
 import pytest
-from structlog.testing import capture_logs
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -23,6 +22,7 @@ from market.auctions import service
 from market.auctions.lifecycle import MinimumStep
 from portal.server import service_up
 from registries.organisations.rules import Kind
+from tests.builders.logs import captured
 from tests.builders.market_auctions import SECOND, World, a_world
 from tests.builders.registries import a_user, register
 
@@ -123,7 +123,7 @@ async def site(make_kernel: Any) -> AsyncIterator[Site]:
 
 async def test_a_supervisor_of_the_region_sees_every_price_is_noted_and_cannot_offer(site: Site) -> None:
     visit = await site.visit(3)
-    with capture_logs() as logs:
+    with captured() as logs:
         async with (
             site.hall(3, visit=visit) as near,
             site.hall(4, visit=visit) as far,
