@@ -1,7 +1,6 @@
 """What is known of the clock, and when nothing is."""
 
 import asyncio
-import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,18 +15,27 @@ HELD_UP_S = 3 * SKEW_S_MAX
 
 
 class BusyClock(SystemClock):
-    """The clock of a process that is held up right after it has looked at it, the next ``held_up`` times."""
+    """
+    The clock of a process that was held up right after it had looked at it, the next ``held_up`` times.
+
+    What it saw is then as old as that, and so much more time has gone by.
+    """
 
     def __init__(self, held_up: int, fast: timedelta = timedelta()) -> None:
         self.held_up = held_up
         self.fast = fast
+        self._gone_by_s = 0.0
 
     def now(self) -> datetime:
         at = super().now() + self.fast
         if self.held_up:
             self.held_up -= 1
-            time.sleep(HELD_UP_S)
+            self._gone_by_s += HELD_UP_S
+            at -= timedelta(seconds=HELD_UP_S)
         return at
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self._gone_by_s
 
 
 async def test_a_clock_that_is_right_is_found_to_be_so(make_kernel: KernelMaker) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kernel.engines import cluster
 from kernel.engines.errors import EngineError, Fault
 from kernel.engines.identity import Identity, unprivileged
+from kernel.engines.locate import postgres_bindir
 from kernel.engines.postgres import PostgresServer
 from tests.builders.engines import a_home, a_small_disk, bindir
 
@@ -227,11 +228,10 @@ async def test_root_runs_it_as_somebody_else_and_may_change_how(home: Path, iden
 
 
 @pytest.mark.skipif(not DEBIAN_15.exists(), reason="Debian's postgresql-15 is not installed")
-@pytest.mark.skipif(bindir() == DEBIAN_15, reason="there is no other version to refuse its data")
 async def test_the_same_launcher_serves_debians_postgresql_15(short_path: Path) -> None:
     for _start in range(2):
         with PostgresServer(DEBIAN_15, short_path / "pg", fsync=False) as server:
             assert (await fetchval(server.url, "SHOW server_version")).startswith("15.")
     with pytest.raises(EngineError) as refused:
-        a_server(short_path / "pg").start()
+        PostgresServer(postgres_bindir(), short_path / "pg").start()  # the wheel's, whichever the tests are for
     assert refused.value.fault is Fault.OTHER_VERSION
