@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import asyncpg
 from rich.console import Console
+from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from kernel.engines.errors import EngineError
@@ -83,14 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = asked.run(asked)
     except SettingsError as error:
-        errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        errors.print("[red]✗[/]", *map(escape, error.detail), sep="\n  ")
         return _MISUSED
     except EngineError as error:
-        errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        errors.print("[red]✗[/]", *map(escape, error.detail), sep="\n  ")
         errors.print(error.log, markup=False, end="")
         return _FAILED
     except (Problem, KeyFault) as error:
-        errors.print("[red]✗[/]", *error.detail, sep="\n  ")
+        errors.print("[red]✗[/]", *map(escape, error.detail), sep="\n  ")
         return _FAILED
     except _AWAY as error:
         errors.print("[red]✗[/]", "数据库或 Redis 无法使用，请检查其地址、口令和权限：", sep="\n  ")

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from crypto import signatures
@@ -216,7 +217,8 @@ def _hand_over(
         print(made.pem().decode(), end="")  # noqa: T201 - the command's output
         return
     where = arguments.out or arguments.p12
-    console.print(f"[green]✓[/] {made.serial_hex} for {subject.common_name}, until {_day(made.not_after)}: {where}")
+    whom = escape(subject.common_name)
+    console.print(f"[green]✓[/] {made.serial_hex} for {whom}, until {_day(made.not_after)}: {where}")
 
 
 def _revoke(folder: AuthorityFolder, arguments: argparse.Namespace, clock: Clock, console: Console) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from crypto.certificates.names import Subject
@@ -101,7 +102,8 @@ def _list(identities: Identities, _: argparse.Namespace, clock: Clock, console: 
 def _request(identities: Identities, arguments: argparse.Namespace, _: Clock, console: Console) -> None:
     subject = Subject(arguments.name, arguments.organisation, arguments.credit_code)
     arguments.out.write_bytes(identities.request(arguments.service, subject))
-    console.print(f"[green]✓[/] {arguments.out}: have it issued, then `zhecai keys adopt {arguments.service} FILE…`")
+    out = escape(str(arguments.out))
+    console.print(f"[green]✓[/] {out}: have it issued, then `zhecai keys adopt {arguments.service} FILE…`")
 
 
 def _adopt(identities: Identities, arguments: argparse.Namespace, _: Clock, console: Console) -> None:

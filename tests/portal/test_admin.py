@@ -79,6 +79,8 @@ def test_a_site_gets_its_first_account_on_an_empty_database(
     assert "password, shown once: " in capsys.readouterr().out
     assert main(named) == 1
     assert "login" in capsys.readouterr().err
+    assert main(["admin", "close", "a[/]", "--reason", "x"]) == 1
+    assert "a[/]" in capsys.readouterr().err  # as it was typed, not taken for markup
     assert main(["admin", "close", "cai.zheng", "--reason", "调离"]) == 0
     assert "close cai.zheng" in capsys.readouterr().out
     assert main(["verify"]) == 0
