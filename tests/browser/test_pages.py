@@ -184,20 +184,3 @@ async def test_a_demo_account_is_one_click(visit: Visit) -> None:
     await page.get_by_role("button", name="浙江示例图书馆").click()
 
     await expect(page.locator("aside").first).to_contain_text("采购人 · 浙江示例图书馆")
-
-
-async def test_a_lost_service_is_said_and_its_return_too(visit: Visit) -> None:
-    visitor = await visit(expected=("ERR_", "Failed to fetch"))
-    page = await visitor.go("/catalogue")
-
-    await page.context.set_offline(True)
-    await page.get_by_label("搜索商品").fill("打印")
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_text("连接不上服务器")).to_be_visible()
-    await expect(page.get_by_text("与服务器的连接已断开")).to_be_visible()
-    await page.context.set_offline(False)
-    await page.get_by_role("button", name="重试").click()
-
-    await expect(page.get_by_text("连接不上服务器")).to_have_count(0)
-    await expect(page.get_by_text("与服务器的连接已断开")).to_have_count(0)
-    await expect(page.locator("article").first).to_contain_text("打印")

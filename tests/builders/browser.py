@@ -47,9 +47,9 @@ class Visitor(NamedTuple):
         return self.page
 
     async def settled(self) -> None:
-        """Wait until the page's skeletons have gone."""
+        """Wait until the page's code has come and its skeletons have gone."""
         await expect(self.page.locator("main")).to_be_visible()
-        await expect(self.page.locator("main [aria-busy=true]")).to_have_count(0)
+        await expect(self.page.locator("main[aria-busy=true], main [aria-busy=true]")).to_have_count(0)
 
     async def findings(self) -> list[str]:
         """Run axe against WCAG 2.2 AA; give what is serious or critical."""

@@ -4,6 +4,7 @@ import { watchEffect } from "vue";
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
 
 import { i18n } from "./i18n/index.ts";
+import { followArrivals } from "./state/arrival.ts";
 import { session } from "./state/session.ts";
 import { ownTitle } from "./state/title.ts";
 
@@ -262,10 +263,7 @@ router.afterEach((to, from) => {
   if (to.path !== from.path && from.name) document.getElementById("main")?.focus({ preventScroll: true });
 });
 
-// A page whose chunk is gone belongs to an older build: load the address anew.
-router.onError((error: Error, to) => {
-  if (/dynamically imported module|Importing a module script/.test(error.message)) window.location.assign(to.fullPath);
-});
+followArrivals(router);
 
 watchEffect(() => {
   const { t } = i18n.global;

@@ -6,14 +6,18 @@ const isLost = ref(false);
 const attempts = ref(0);
 let timer: ReturnType<typeof setTimeout> | undefined;
 
+/** Asks the service whether it is there. */
+async function isThere(): Promise<boolean> {
+  try {
+    return (await fetch("/healthz", { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}
+
 async function ask(): Promise<void> {
   attempts.value += 1;
-  try {
-    const response = await fetch("/healthz", { cache: "no-store" });
-    if (response.ok) return restored();
-  } catch {
-    // still away
-  }
+  if (await isThere()) return restored();
   timer = setTimeout(() => void ask(), ASK_AGAIN_MS);
 }
 
@@ -30,4 +34,4 @@ function lost(): void {
   timer = setTimeout(() => void ask(), ASK_AGAIN_MS);
 }
 
-export const connection = { isLost: readonly(isLost), attempts: readonly(attempts), lost, restored };
+export const connection = { isLost: readonly(isLost), attempts: readonly(attempts), isThere, lost, restored };

@@ -5,7 +5,7 @@ import { answer, api } from "../../api/client.ts";
 import { Submission } from "../../api/submission.ts";
 import type { PlacedOrders, Preview } from "../../api/types.ts";
 import { cart } from "../../state/cart.ts";
-import { asApiError } from "../../state/load.ts";
+import { problemText } from "../../state/problem.ts";
 import { session } from "../../state/session.ts";
 
 const PREVIEW_AFTER_MS = 350;
@@ -79,7 +79,7 @@ export function useCheckout() {
       preview.value = found;
       previewProblem.value = "";
     } catch (thrown) {
-      if (mine === latest) previewProblem.value = asApiError(thrown).message;
+      if (mine === latest) previewProblem.value = problemText(thrown);
     } finally {
       if (mine === latest) checking.value = false;
     }

@@ -5,8 +5,8 @@ import { useI18n } from "vue-i18n";
 import { answer, api } from "../../api/client.ts";
 import type { OfferLine, ProductDetail } from "../../api/types.ts";
 import { cart } from "../../state/cart.ts";
-import { asApiError } from "../../state/load.ts";
 import { noteDone, noteProblem } from "../../state/notice.ts";
+import { problemText } from "../../state/problem.ts";
 
 export function useOrdering() {
   const { t } = useI18n();
@@ -32,7 +32,7 @@ export function useOrdering() {
       if (offer) addOffer(product, offer, 1);
       else noteProblem(t("catalogue.nothingToOrder"));
     } catch (thrown) {
-      noteProblem(asApiError(thrown).message || t("common.unknownProblem"));
+      noteProblem(problemText(thrown));
     } finally {
       adding.value = "";
     }

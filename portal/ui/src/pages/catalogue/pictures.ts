@@ -5,7 +5,7 @@ import { useI18n } from "vue-i18n";
 import { answer, api } from "../../api/client.ts";
 import { newKey, Submission } from "../../api/submission.ts";
 import type { Album, AlbumPicture } from "../../api/types.ts";
-import { asApiError } from "../../state/load.ts";
+import { problemText } from "../../state/problem.ts";
 
 export const BYTES_MAX = 8 * 1024 * 1024;
 export const MB_MAX = BYTES_MAX / (1024 * 1024);
@@ -66,7 +66,7 @@ export function useAlbum(album: ShallowRef<Album | undefined>) {
       pictures.value.push(picture);
       return "";
     } catch (thrown) {
-      const problem = asApiError(thrown).message || t("common.lostTitle");
+      const problem = problemText(thrown);
       return t("pictures.failed", { name, problem });
     }
   }
@@ -95,7 +95,7 @@ export function useAlbum(album: ShallowRef<Album | undefined>) {
       );
       return true;
     } catch (thrown) {
-      problems.value = [asApiError(thrown).message || t("common.lostTitle")];
+      problems.value = [problemText(thrown)];
       return false;
     } finally {
       busy.value = false;

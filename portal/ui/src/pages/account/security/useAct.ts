@@ -1,9 +1,7 @@
 // One act of the security page at a time: busy while it runs, and what was wrong after it.
 import { ref, type Ref } from "vue";
-import { useI18n } from "vue-i18n";
 
-import { PasskeyAborted } from "../../../api/passkey.ts";
-import { asApiError } from "../../../state/load.ts";
+import { problemText } from "../../../state/problem.ts";
 
 export interface Act {
   busy: Ref<boolean>;
@@ -12,7 +10,6 @@ export interface Act {
 }
 
 export function useAct(): Act {
-  const { t } = useI18n();
   const busy = ref(false);
   const problem = ref("");
 
@@ -24,7 +21,7 @@ export function useAct(): Act {
       await act();
     } catch (thrown) {
       problem.value =
-        thrown instanceof PasskeyAborted ? t("account.passkeyAborted") : asApiError(thrown).message || t("common.unknownProblem");
+        problemText(thrown);
     } finally {
       busy.value = false;
     }

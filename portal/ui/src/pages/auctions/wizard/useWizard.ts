@@ -9,6 +9,7 @@ import { serverNow } from "../../../lib/time.ts";
 import { cart } from "../../../state/cart.ts";
 import { asApiError, useLoad, type Load } from "../../../state/load.ts";
 import { noteDone, noteProblem } from "../../../state/notice.ts";
+import { problemText } from "../../../state/problem.ts";
 import { session } from "../../../state/session.ts";
 import type { Agreement } from "../../../api/types.ts";
 import { act, readAuction, saveDraft, validAgreements } from "../service.ts";
@@ -106,7 +107,7 @@ export function useWizard(): Wizard {
       const spec = [`${found.brand} ${found.model}`.trim(), found.description].filter(Boolean).join("\n");
       return anItem({ product_id, name: found.name, unit: found.unit, spec, quantity });
     } catch (error) {
-      noteProblem(asApiError(error).status === 404 ? t("auctions.wizard.productGone") : asApiError(error).message);
+      noteProblem(asApiError(error).status === 404 ? t("auctions.wizard.productGone") : problemText(error));
       return null;
     }
   }
@@ -153,7 +154,7 @@ export function useWizard(): Wizard {
       }
       return done.auction_id;
     } catch (error) {
-      problem.value = asApiError(error).message || t("common.lostDetail");
+      problem.value = problemText(error);
       return "";
     } finally {
       saving.value = false;
@@ -170,7 +171,7 @@ export function useWizard(): Wizard {
       await router.push({ name: "hall", params: { id } });
       return true;
     } catch (error) {
-      problem.value = asApiError(error).message || t("common.lostDetail");
+      problem.value = problemText(error);
       return false;
     } finally {
       saving.value = false;
