@@ -26,6 +26,7 @@ from kernel.commit.failures import Clash, KeyTaken, failed, unavailable
 from kernel.commit.flight import Flight
 from kernel.commit.herald import Herald, tell
 from kernel.commit.known import KnownStates
+from kernel.commit.owed import Owed
 from kernel.commit.sessions import Sessions
 from kernel.commit.together import Lost, NotCommittedError
 from kernel.commit.trading import Tempo, Trading
@@ -89,6 +90,7 @@ class Committer:
         self._looking = False
         self._tempo: Final = Tempo(clock)
         self._herald: Final = Herald(name)
+        self._owed: Final = Owed(self._wake.set)
         self.listeners: Final = self._herald.listeners
 
     async def open(self) -> None:
@@ -102,6 +104,7 @@ class Committer:
         self._wake.set()
         if self._task:
             await self._task
+        self._owed.stop()
         self._herald.finish()
         await self._sessions.close()
 
@@ -198,8 +201,18 @@ class Committer:
                 elif self._queue:
                     size = min(len(self._queue), self._batch_len_max)
                     await self._settle(self._without_repeats([self._queue.popleft() for _ in range(size)]))
+            if self._owed.due or self._closing:
+                await self._pay()
             if self._closing:
                 return
+
+    async def _pay(self) -> None:
+        """Write the rows that are owed, while nothing is under way."""
+        try:
+            await self._owed.pay(self._sessions.plain)
+        except AWAY as error:
+            log.warning("commit.connection_lost", committer=self._name, error=repr(error))
+            await self._recover([])
 
     async def _gather(self) -> None:
         """
@@ -320,14 +333,15 @@ class Committer:
 
         What comes from now on is decided on top of it.
         """
-        parts = together.collected(batch.changes())
+        changes, waiting, paid = self._owed.parted(batch.changes(), put_off=self.trading > Trading.CALM)
+        parts = together.collected(changes)
         if parts is None:
             return None
         answers, read = keys.answers_of(pending, outcomes), list(batch.untouched().values())
         behind = self._flights[-1].anchor if self._flights else None
         sent_s, sessions = self._clock.monotonic_s(), self._sessions
         answer = together.send(sessions.pipeline, batch.sorted_entries(), answers, read, parts, behind)
-        flight = Flight(batch, pending, outcomes, sent_s, None, sessions.life, answer)
+        flight = Flight(batch, pending, outcomes, sent_s, None, sessions.life, answer, waiting, paid)
         if self._flights:
             self._tempo.note(len(pending))
         self._flights.append(flight)
@@ -422,6 +436,7 @@ class Committer:
         """Take the first batch in flight for durable."""
         flight = self._flights.popleft()
         COMMIT_SECONDS.labels(self._name).observe(self._clock.monotonic_s() - flight.sent_s)
+        self._owed.settle(flight.batch.results(), flight.waiting, flight.paid)
         self._finish(flight.batch, flight.pending, flight.outcomes)
 
     def _finish(self, batch: Batch, pending: list[Pending], outcomes: list[Outcome]) -> None:

@@ -1,11 +1,13 @@
 """A batch that was sent to the database and has not been answered: what is needed to see it through."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
-from kernel.commit.batch import Batch, Outcome, Pending
+from kernel.commit.batch import Batch, Outcome, Pending, Ref
+from kernel.journal.streams import Versioned
 
 
 class Anchor(NamedTuple):
@@ -21,7 +23,8 @@ class Flight(msgspec.Struct, gc=False):
     A batch whose COMMIT is under way.
 
     ``xid`` is that of its transaction, or ``None`` where one statement is also the commit; then ``answer`` is told,
-    and ``life`` names the session that runs it.
+    and ``life`` names the session that runs it. ``waiting`` are the streams whose rows it leaves owed, ``paid`` the
+    rows that it writes for batches before it (:mod:`kernel.commit.owed`).
     """
 
     batch: Batch
@@ -31,6 +34,8 @@ class Flight(msgspec.Struct, gc=False):
     xid: str | None = None
     life: int = 0
     answer: asyncio.Future[None] | None = None
+    waiting: frozenset[Ref] = frozenset()
+    paid: Mapping[Ref, Versioned[Any]] = {}
 
     @property
     def anchor(self) -> Anchor:

@@ -60,6 +60,8 @@ class StreamKind(Generic[S, E]):
     because the journal's unique (stream, version) has already won or lost the race.
     ``in_one`` promises that ``save`` only executes statements, that no two of them touch one row, and that none
     reads what another wrote: they may then travel with the journal's as one (:mod:`kernel.commit.together`).
+    ``may_lag(change)`` tells of a change after which the row may stay as it was for a moment; a kind that has it
+    promises that ``load`` replays what the journal has behind a row, and that ``save`` leaves a newer row alone.
     ``heard`` says that somebody listens: halls show it, or sessions depend on it. Every process is told of its commits.
     """
 
@@ -70,6 +72,7 @@ class StreamKind(Generic[S, E]):
     save: Callable[[Connection, Sequence[Change[S, E]]], Awaitable[None]]
     in_one: bool = False
     heard: bool = False
+    may_lag: Callable[[Change[S, E]], bool] | None = None
 
     def ref(self, id: UUID) -> "StreamRef[S, E]":
         """Point at one stream of this kind; the same stream gives the same object, so that lookups are quick."""

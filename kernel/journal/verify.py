@@ -5,8 +5,9 @@ Checked of each stream: versions run 1, 2, 3 … without a gap; each leaf is the
 event of its kind; and the state that follows is the state row. Checked of all: no state row without a stream, no stream
 of a kind that nobody knows.
 
-What this cannot see is the end of a stream that was cut off together with its state row, and the order in which
-streams were written relative to each other: that the transparency log shows (:mod:`kernel.transparency.verify`).
+What this cannot see is the end of a stream that was cut off together with its state row, or before a row that may lag
+was written (ADR-0068), and the order in which streams were written relative to each other: that the transparency log
+shows (:mod:`kernel.transparency.verify`).
 
 A state is compared with the entries up to the version that the stream had in the same snapshot as the row; the entries
 are read after it, for they do not change. So no snapshot is held for longer than a page of rows takes, and a stream of
@@ -172,7 +173,7 @@ async def _load(
     """Load state rows; one that cannot be read becomes the sentence that says why."""
     try:
         return dict(await kind.load(connection, ids))
-    except (msgspec.DecodeError, ValueError, AssertionError, LookupError) as error:
+    except (msgspec.DecodeError, ValueError, AssertionError, LookupError, TypeError, AttributeError) as error:
         if len(ids) == 1:
             return {ids[0]: f"the state row cannot be read: {error}"}
     found: dict[UUID, Versioned[Any] | str] = {}

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.access.actors import Actor
 from kernel.journal import lines
+from kernel.journal import queries as journal
 from kernel.journal.entry import Entry
 from kernel.journal.streams import Change, Connection, StreamKind, Versioned
 from kernel.paging import Page, decode_cursor, page_of
@@ -77,7 +78,9 @@ _SAVE_STANDINGS: Final = f"""
 insert into auction_standings (id, version, ceiling_fen, bidders, offers, best_fen, standings) {_CHANGED}
 on conflict (id) do update set version = excluded.version, ceiling_fen = excluded.ceiling_fen,
     bidders = excluded.bidders, offers = excluded.offers, best_fen = excluded.best_fen, standings = excluded.standings
+    where auction_standings.version < excluded.version
 """
+"""A newer row stays: one that was put off may be written when another process has written one since."""
 _DUE: Final = """
 select id from auctions
 where next_due_at <= $1 and (stage = 'published' or next_due_at <= $1 - $2::interval)
@@ -92,6 +95,7 @@ order by version desc limit 1
 
 _terms: Final = msgspec.json.Decoder(AuctionTerms).decode
 _standings: Final = msgspec.json.Decoder(dict[UUID, Standing]).decode
+_event: Final = msgspec.json.Decoder(Event).decode
 _offered: Final = msgspec.json.Decoder(Offered).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -113,6 +117,16 @@ async def _load(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versi
             ladder=tuple(ladder),
         )
         found[row["id"]] = Versioned(row["version"], state)
+    return await _brought_up(connection, found)
+
+
+async def _brought_up(connection: Connection, found: dict[UUID, Versioned[Auction]]) -> dict[UUID, Versioned[Auction]]:
+    """Replay what the journal has behind the rows: they may lag while offers come by the hundred (ADR-0068)."""
+    rows = {str(AUCTION.ref(id_)): id_ for id_ in found}
+    behind = [(name, found[id_].version) for name, id_ in rows.items()]
+    for entry in await journal.read_many(connection, behind) if behind else ():
+        id_ = rows[entry.stream]
+        found[id_] = Versioned(entry.version, evolve(found[id_].state, _event(entry.body), entry.at))
     return found
 
 
@@ -168,7 +182,9 @@ def _row(change: Change[Auction, Event]) -> tuple[Any, ...]:
     )
 
 
-AUCTION: Final[StreamKind[Auction, Event]] = StreamKind("auction", Event, evolve, _load, _save, in_one=True, heard=True)
+AUCTION: Final[StreamKind[Auction, Event]] = StreamKind(
+    "auction", Event, evolve, _load, _save, in_one=True, heard=True, may_lag=_only_offers
+)
 
 _a: Final = auctions.c
 _s: Final = auction_standings.c

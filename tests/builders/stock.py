@@ -1,6 +1,7 @@
 """A small kind of stream for tests of the kernel: pieces in stock, and who took one."""
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from kernel.commit.command import Command, Decided, Happened, Key, States
 from kernel.db.statetable import StateTable
 from kernel.ids import uuid7
 from kernel.journal import queries
-from kernel.journal.streams import StreamKind
+from kernel.journal.streams import Change, Connection, StreamKind, Versioned, decoder
 from kernel.problems import Problem, Refused
 from kernel.runtime import Kernel
 
@@ -92,3 +93,21 @@ def fill(pieces: int, id_: UUID = ID, kind: Kind = STOCK) -> Command[None]:
 async def journal(kernel: Kernel, id_: UUID = ID) -> list[str]:
     """List the kinds of what happened to a stock."""
     return [entry.kind for entry in await queries.read(kernel.db.pool, f"stock/{id_}")]
+
+
+async def _brought_up(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Versioned[Stock]]:
+    """Load rows, and replay what the journal has behind them."""
+    found = await ROWS.load(connection, ids)
+    for id_ in found:
+        for entry in await queries.read(connection, f"stock/{id_}", after=found[id_].version):
+            after = evolve(found[id_].state, decoder(STOCK)(entry.body), entry.at)
+            found[id_] = Versioned(entry.version, after)
+    return found
+
+
+def _is_taken_of(change: Change[Stock, Filled | Taken]) -> bool:
+    return all(isinstance(one.event, Taken) for one in change.events)
+
+
+LAGGING = dataclasses.replace(AT_ONCE, load=_brought_up, may_lag=_is_taken_of)
+"""The same, whose rows may lag behind while pieces are taken; what is filled up is written at once."""
