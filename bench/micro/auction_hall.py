@@ -41,7 +41,7 @@ def round_us() -> tuple[float, float, float]:
     hall = AuctionHall()
     invited = tuple(a_supplier(n) for n in range(BIDDERS))
     for event, at in events_of_a_live_auction(ceiling_fen=10**12, step=MinimumStep(amount_fen=1), invited=invited):
-        hall.apply(Recorded(hall.version + 1, at, event))
+        hall.apply([Recorded(hall.version + 1, at, event)])
     audiences = [PUBLIC, HOST, *(Audience(Standing.BIDDER, supplier) for supplier in invited)]
     at, taking_s, showing_s, size = NOON + MINUTE, 0.0, 0.0, 0
     for number in range(FLUSHES):
@@ -50,7 +50,7 @@ def round_us() -> tuple[float, float, float]:
         begin = perf_counter()
         for offer in offers:
             at += timedelta(microseconds=1)
-            hall.apply(Recorded(hall.version + 1, at, offer))
+            hall.apply([Recorded(hall.version + 1, at, offer)])
         taken = perf_counter()
         frames = [encode(hall.delta(audience, shown)) for audience in audiences]
         showing_s += perf_counter() - taken

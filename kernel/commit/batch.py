@@ -115,7 +115,8 @@ class Batch:
             if ref not in streams:
                 before = self._flying.get(ref) or self._known.get(ref) or _ABSENT
                 streams[ref] = _Working(ref, before, before.version, before.state)
-        self._made.update(command.creates)
+        if command.creates:
+            self._made.update(command.creates)
         try:
             decision = command.decide(self)
             if isinstance(decision, Problem):

@@ -7,7 +7,7 @@ who see the same.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,6 +19,8 @@ from kernel.metrics import VIEWERS_CUT
 
 BUSY_FACTOR: Final = 3.0
 """How many times longer a hall keeps from showing itself again while commands wait for the process."""
+SPREAD: Final = 0.25
+"""By how much of that the halls of a process differ: fifty that show themselves at once let offers wait for 10 ms."""
 SEATS_A_TURN: Final = 64
 """How many seats are shown something before the event loop may turn to others."""
 FRAME_SEATS: Final = 8
@@ -32,8 +34,8 @@ class HallView(Protocol):
 
     version: int
 
-    def apply(self, recorded: Recorded[Any]) -> None:
-        """Take in the next event."""
+    def apply(self, run: Sequence[Recorded[Any]]) -> None:
+        """Take in the next events, at least one."""
         ...
 
     def snapshot(self, audience: Audience) -> msgspec.Struct:
@@ -60,17 +62,26 @@ class Hall:
     """
     Shows one view to its seats.
 
-    While ``busy`` says that commands are waiting, it shows itself less often: who offers is to be answered first.
+    While ``busy`` says that commands are waiting, it shows itself less often: who offers is to be answered first. With
+    its ``share`` of ``SPREAD``, from 0 to 1, it does so at other moments than other halls.
+
     A viewer with more than ``buffer_bytes_max`` unread bytes is cut off: it never slows the others. The reason that it
     is given says where to resume.
     """
 
     def __init__(
-        self, view: HallView, *, flush_min_s: float, buffer_bytes_max: int, busy: Callable[[], bool] = lambda: False
+        self,
+        view: HallView,
+        *,
+        flush_min_s: float,
+        buffer_bytes_max: int,
+        busy: Callable[[], bool] = lambda: False,
+        share: float = 0.0,
     ) -> None:
         self.view: Final = view
         self.seats: Final[set[Seat]] = set()
         self._flush_min_s: Final = flush_min_s
+        self._busy_flush_s: Final = flush_min_s * BUSY_FACTOR * (1 + SPREAD * share)
         self._buffer_bytes_max: Final = buffer_bytes_max
         self._busy: Final = busy
         self._loop: Final = asyncio.get_running_loop()
@@ -97,14 +108,14 @@ class Hall:
         """Take a viewer's seat away."""
         self.seats.discard(seat)
 
-    def apply(self, recorded: Recorded[Any]) -> None:
-        """Take in the next event; those who watch are told soon."""
-        self.view.apply(recorded)
+    def apply(self, run: Sequence[Recorded[Any]]) -> None:
+        """Take in the next events; those who watch are told soon."""
+        self.view.apply(run)
         if self._timer is None and self.seats:
             self._flush_later()
 
     def _flush_later(self) -> None:
-        flush_s = self._flush_min_s * BUSY_FACTOR if self._busy() else self._flush_min_s
+        flush_s = self._busy_flush_s if self._busy() else self._flush_min_s
         wait_s = self._flushed_s + flush_s - self._loop.time()
         self._timer = self._loop.call_later(wait_s, self._flush) if wait_s > 0 else self._loop.call_soon(self._flush)
 

@@ -1,6 +1,7 @@
 """All halls of this process, and how they learn what was appended, here and elsewhere."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ POLL_S: Final = 1.0
 EMPTY_KEPT_S: Final = 60.0
 """How long an empty hall keeps its view, so that a reload of the page does not read the journal again."""
 _PAGE: Final = 2_000
+_GOLDEN: Final = (5**0.5 - 1) / 2
+"""Its multiples, without their whole part, lie as evenly as can be, however many there are."""
 
 log = structlog.get_logger()
 
@@ -44,6 +47,7 @@ class Halls:
         self._opening: Final[dict[Ref, asyncio.Lock]] = {}
         self._behind: Final[set[Ref]] = set()
         self._empty: Final[dict[Ref, float]] = {}
+        self._opened: Final = itertools.count()
         self._wake: Final = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -70,6 +74,7 @@ class Halls:
                     flush_min_s=self._flush_min_s,
                     buffer_bytes_max=self._buffer_bytes_max,
                     busy=self._busy,
+                    share=next(self._opened) * _GOLDEN % 1,
                 )
                 self._halls[ref] = found
                 self._names[str(ref)] = ref
@@ -87,12 +92,13 @@ class Halls:
             hall = self._halls.get(ref)
             if hall is None:
                 continue
-            for one in events:
-                if one.version == hall.view.version + 1:
-                    hall.apply(one)
-                elif one.version > hall.view.version:
-                    self._fall_behind([ref])
-                    break
+            news = events[max(0, hall.view.version + 1 - events[0].version) :]
+            if not news:
+                continue
+            if news[0].version == hall.view.version + 1:
+                hall.apply(news)
+            else:
+                self._fall_behind([ref])
 
     def hinted(self, streams: Mapping[str, int]) -> None:
         """Take in a hint of another process."""
@@ -156,8 +162,9 @@ class Halls:
         decode = decoder(ref.kind)
         while True:
             entries = await queries.read(self._database.pool, str(ref), after=hall.view.version, limit=_PAGE)
-            for entry in entries:
-                if entry.version == hall.view.version + 1:
-                    hall.apply(Recorded(entry.version, entry.at, decode(entry.body)))
+            known = hall.view.version  # a commit of this process may have been taken in meanwhile
+            news = [Recorded(one.version, one.at, decode(one.body)) for one in entries if one.version > known]
+            if news:
+                hall.apply(news)
             if len(entries) < _PAGE:
                 return

@@ -116,8 +116,10 @@ class WireProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self._rest is None:
             super().data_received(data)
+        elif not self._rest and self.sink and self._is_one_short_text(data):
+            self.sink(apply_mask(data[6:], data[2:6]))
         else:
-            self._split(self._rest + data if self._rest else data)
+            self._split(self._rest + data)
         if self.sink is not None and self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
             Wire(self).close(TRY_AGAIN_LATER, "you send more than you read")
 
@@ -151,10 +153,6 @@ class WireProtocol(WebSocketsSansIOProtocol):
         """
         assert self.sink is not None
         start, end = 0, len(data)
-        if self._is_one_short_text(data):
-            self._rest = b""
-            self.sink(apply_mask(data[6:], data[2:6]))
-            return
         while end - start >= 2:  # noqa: PLR2004 - the shortest head
             size, body = data[start + 1] ^ _MASKED, start + 6
             if size == _LEN_7_BITS:

@@ -62,6 +62,8 @@ from market.oversight.service import audience_at
 DELTA_OFFERS_MAX: Final = 20
 SNAPSHOT_OFFERS_MAX: Final = 200
 LADDER_MAX: Final = 50
+FRESH_MAX: Final = 512
+"""So many events are worked through at once, in half a millisecond; thousands come between two frames."""
 RECOGNISED_MAX: Final = 2_048
 """How many of an auction's last accepted offers a hall can recognise when they are sent again."""
 _NO_PRICE_FEN: Final = FEN_MAX + 1
@@ -213,14 +215,13 @@ class AuctionHall:
     """
 
     def __init__(self) -> None:
-        self.version = 0
+        self.version = self._watchers_version = 0
         self._auction: Auction | None = None
         self._fresh: list[Recorded[Event]] = []
         self._offers: Final[deque[Recorded[Offered]]] = deque(maxlen=RECOGNISED_MAX)
         self._bests: Final[deque[int]] = deque(maxlen=SNAPSHOT_OFFERS_MAX)
         self._notices: Final[deque[HallNotice]] = deque(maxlen=DELTA_OFFERS_MAX)
         self._others: Final[list[int]] = []
-        self._watchers_version = 0
         self._shared: Final[dict[tuple[bool, int, int], _Shared]] = {}
 
     @property
@@ -230,18 +231,19 @@ class AuctionHall:
         assert self._auction is not None, "the hall is empty"
         return self._auction
 
-    def apply(self, recorded: Recorded[Event]) -> None:
-        """Take note of the next event; it is worked through when somebody looks."""
-        assert recorded.version == self.version + 1
-        self.version = recorded.version
-        self._fresh.append(recorded)
+    def apply(self, run: Sequence[Recorded[Event]]) -> None:
+        """Take note of the next events; they are worked through when somebody looks, or with some hundred others."""
+        assert run[0].version == self.version + 1
+        self.version = run[-1].version
+        self._fresh.extend(run)
+        if len(self._fresh) >= FRESH_MAX:
+            self._take_in()
 
     def _take_in(self) -> None:
         """Work through what has come since somebody last looked: a run of offers at once."""
         fresh, self._fresh = self._fresh, []
-        if not fresh:
-            return
-        self._shared.clear()
+        if fresh:
+            self._shared.clear()
         for kind, run in groupby(fresh, key=lambda recorded: type(recorded.event)):
             if kind is Offered:
                 self._take_in_offers(cast("list[Recorded[Offered]]", list(run)))

@@ -270,7 +270,7 @@ def rank(auction: Auction, supplier_id: UUID) -> int | None:
 def moved_close(terms: AuctionTerms, *, extensions: int, closes_at: datetime, at: datetime) -> datetime | None:
     """Tell to where an accepted offer moves the close; ``None`` where it stays. The window's edge is inside."""
     rule = terms.extension
-    if extensions >= rule.extensions_max or closes_at - at > timedelta(seconds=rule.window_s):
+    if extensions >= rule.extensions_max or (closes_at - at).total_seconds() > rule.window_s:
         return None
     start = at if rule.extend_from is ExtendFrom.OFFER else closes_at
     moved = start + timedelta(seconds=rule.extend_by_s)

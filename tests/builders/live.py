@@ -1,7 +1,7 @@
 """A live hall over the stock of tests, served by the real server, and a client for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -59,11 +59,12 @@ class StockView:
         self.state: Stock | None = None
         self.taken: list[tuple[int, str]] = []
 
-    def apply(self, recorded: Recorded[Filled | Taken]) -> None:
-        self.version = recorded.version
-        self.state = evolve(self.state, recorded.event, recorded.at)
-        if isinstance(recorded.event, Taken):
-            self.taken.append((recorded.version, recorded.event.by))
+    def apply(self, run: Sequence[Recorded[Filled | Taken]]) -> None:
+        for recorded in run:
+            self.version = recorded.version
+            self.state = evolve(self.state, recorded.event, recorded.at)
+            if isinstance(recorded.event, Taken):
+                self.taken.append((recorded.version, recorded.event.by))
 
     def snapshot(self, audience: Audience) -> Snapshot:
         assert self.state is not None, "nobody is shown an empty hall"

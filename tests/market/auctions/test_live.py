@@ -65,11 +65,11 @@ class Room:
         self.hall = AuctionHall()
         self.at = NOON
         for event, at in events_of_a_live_auction(**terms):
-            self.hall.apply(Recorded(self.hall.version + 1, at, event))
+            self.hall.apply([Recorded(self.hall.version + 1, at, event)])
 
     def happen(self, *events: Event, at: datetime | None = None) -> None:
         for event in events:
-            self.hall.apply(Recorded(self.hall.version + 1, at or self.at, event))
+            self.hall.apply([Recorded(self.hall.version + 1, at or self.at, event)])
 
     def offer(self, offer: Offer, at: datetime | None = None) -> None:
         decision = decide_offer(self.hall.auction, offer, at or self.at)
@@ -275,7 +275,7 @@ def test_events_come_in_order() -> None:
     room = Room()
 
     with pytest.raises(AssertionError):
-        room.hall.apply(Recorded(room.hall.version + 2, NOON, Closed(0)))
+        room.hall.apply([Recorded(room.hall.version + 2, NOON, Closed(0))])
 
 
 # Who is who.
@@ -348,7 +348,7 @@ class Desk:
         batch = Batch({self.ref: Versioned(hall.version, hall.auction)})
         outcome = batch.decide(submit.command)
         for recorded in batch.recorded.get(self.ref, ()):
-            hall.apply(recorded)
+            hall.apply([recorded])
         return submit.reply(outcome)
 
 
