@@ -20,7 +20,7 @@ LEAVES_OUT: Final = (
     "rate limits: they count as always, but are set so high that one machine may send everything",
     "much of the transparency log: it waits up to 5 s for a saturated process, and goes slowly beside a busy one",
     "most state rows: a busy process writes that of an auction every 0.25 s; loading replays the journal behind it",
-    "two of three frames of the halls: a busy process shows a hall every 0.3 to 0.4 s instead of every 0.1 s",
+    "two of three frames of the halls: a busy process shows a hall every 0.3 s instead of every 0.1 s",
 )
 
 

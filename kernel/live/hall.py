@@ -19,8 +19,6 @@ from kernel.metrics import VIEWERS_CUT
 
 BUSY_FACTOR: Final = 3.0
 """How many times longer a hall keeps from showing itself again while commands wait for the process."""
-SPREAD: Final = 0.25
-"""By how much of that the halls of a process differ: fifty that show themselves at once let offers wait for 10 ms."""
 SEATS_A_TURN: Final = 64
 """How many seats are shown something before the event loop may turn to others."""
 FRAME_SEATS: Final = 8
@@ -62,26 +60,17 @@ class Hall:
     """
     Shows one view to its seats.
 
-    While ``busy`` says that commands are waiting, it shows itself less often: who offers is to be answered first. With
-    its ``share`` of ``SPREAD``, from 0 to 1, it does so at other moments than other halls.
-
+    While ``busy`` says that commands are waiting, it shows itself less often: who offers is to be answered first.
     A viewer with more than ``buffer_bytes_max`` unread bytes is cut off: it never slows the others. The reason that it
     is given says where to resume.
     """
 
     def __init__(
-        self,
-        view: HallView,
-        *,
-        flush_min_s: float,
-        buffer_bytes_max: int,
-        busy: Callable[[], bool] = lambda: False,
-        share: float = 0.0,
+        self, view: HallView, *, flush_min_s: float, buffer_bytes_max: int, busy: Callable[[], bool] = lambda: False
     ) -> None:
         self.view: Final = view
         self.seats: Final[set[Seat]] = set()
         self._flush_min_s: Final = flush_min_s
-        self._busy_flush_s: Final = flush_min_s * BUSY_FACTOR * (1 + SPREAD * share)
         self._buffer_bytes_max: Final = buffer_bytes_max
         self._busy: Final = busy
         self._loop: Final = asyncio.get_running_loop()
@@ -115,7 +104,7 @@ class Hall:
             self._flush_later()
 
     def _flush_later(self) -> None:
-        flush_s = self._busy_flush_s if self._busy() else self._flush_min_s
+        flush_s = self._flush_min_s * BUSY_FACTOR if self._busy() else self._flush_min_s
         wait_s = self._flushed_s + flush_s - self._loop.time()
         self._timer = self._loop.call_later(wait_s, self._flush) if wait_s > 0 else self._loop.call_soon(self._flush)
 

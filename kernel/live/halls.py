@@ -1,7 +1,6 @@
 """All halls of this process, and how they learn what was appended, here and elsewhere."""
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -19,8 +18,6 @@ POLL_S: Final = 1.0
 EMPTY_KEPT_S: Final = 60.0
 """How long an empty hall keeps its view, so that a reload of the page does not read the journal again."""
 _PAGE: Final = 2_000
-_GOLDEN: Final = (5**0.5 - 1) / 2
-"""Its multiples, without their whole part, lie as evenly as can be, however many there are."""
 
 log = structlog.get_logger()
 
@@ -47,7 +44,6 @@ class Halls:
         self._opening: Final[dict[Ref, asyncio.Lock]] = {}
         self._behind: Final[set[Ref]] = set()
         self._empty: Final[dict[Ref, float]] = {}
-        self._opened: Final = itertools.count()
         self._wake: Final = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,7 +70,6 @@ class Halls:
                     flush_min_s=self._flush_min_s,
                     buffer_bytes_max=self._buffer_bytes_max,
                     busy=self._busy,
-                    share=next(self._opened) * _GOLDEN % 1,
                 )
                 self._halls[ref] = found
                 self._names[str(ref)] = ref

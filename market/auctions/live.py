@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby, islice
-from typing import Annotated, Final, TypeVar, cast
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 import msgspec
@@ -62,15 +62,14 @@ from market.oversight.service import audience_at
 DELTA_OFFERS_MAX: Final = 20
 SNAPSHOT_OFFERS_MAX: Final = 200
 LADDER_MAX: Final = 50
-FRESH_MAX: Final = 512
-"""So many events are worked through at once, in half a millisecond; thousands come between two frames."""
+FRESH_MIN: Final = 32
+FRESH_EACH: Final = 4
+"""Work through so many events at once, or so many for each bidder, whose places it sorts: not thousands at a frame."""
 RECOGNISED_MAX: Final = 2_048
 """How many of an auction's last accepted offers a hall can recognise when they are sent again."""
 _NO_PRICE_FEN: Final = FEN_MAX + 1
 FRAME_BYTES_MAX: Final = 1_024
 """The longest message that a client may send: an offer is a tenth of it."""
-
-T = TypeVar("T")
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -218,6 +217,7 @@ class AuctionHall:
         self.version = self._watchers_version = 0
         self._auction: Auction | None = None
         self._fresh: list[Recorded[Event]] = []
+        self._fresh_max = FRESH_MIN
         self._offers: Final[deque[Recorded[Offered]]] = deque(maxlen=RECOGNISED_MAX)
         self._bests: Final[deque[int]] = deque(maxlen=SNAPSHOT_OFFERS_MAX)
         self._notices: Final[deque[HallNotice]] = deque(maxlen=DELTA_OFFERS_MAX)
@@ -232,11 +232,11 @@ class AuctionHall:
         return self._auction
 
     def apply(self, run: Sequence[Recorded[Event]]) -> None:
-        """Take note of the next events; they are worked through when somebody looks, or with some hundred others."""
+        """Take note of the next events; they are worked through when somebody looks, or with some dozen others."""
         assert run[0].version == self.version + 1
         self.version = run[-1].version
         self._fresh.extend(run)
-        if len(self._fresh) >= FRESH_MAX:
+        if len(self._fresh) >= self._fresh_max:
             self._take_in()
 
     def _take_in(self) -> None:
@@ -259,6 +259,7 @@ class AuctionHall:
         assert before is not None
         best_fen = before.ladder[0].price_fen if before.ladder else _NO_PRICE_FEN
         self._auction = evolve_offers(before, run)
+        self._fresh_max = max(FRESH_MIN, FRESH_EACH * len(self._auction.standings))
         self._offers.extend(run)
         if before.terms.visibility is not Visibility.BEST:
             self._watchers_version = run[-1].version
@@ -386,9 +387,9 @@ class AuctionHall:
         return tuple(places)
 
 
-def _encoded(value: T) -> T:
-    """Encode a part of frames now, so that every frame it is put into copies bytes; typed as what it stands for."""
-    return cast("T", msgspec.Raw(_encode(value)))
+def _encoded(value: Any) -> Any:
+    """Encode a part of frames now, so that every frame it is put into copies bytes."""
+    return msgspec.Raw(_encode(value))
 
 
 def part_in(auction: Auction, actor: Actor, bidder: Bidder | None) -> Audience | None:
@@ -487,10 +488,9 @@ async def _admit(kernel: Kernel, actor: Actor, origin: str, websocket: WebSocket
     audience = part_in(auction, actor, bidder) or await audience_at(kernel, actor, auction_id, auction, visit_id)
 
     def converse(hall: Hall) -> LiveSession:
-        view = hall.view
-        assert isinstance(view, AuctionHall)
+        assert isinstance(hall.view, AuctionHall)
         offering = bidder if audience.kind is Kind.BIDDER else None
-        return HallSession(auction_id, offering, view, actor=actor.journal, origin=origin)
+        return HallSession(auction_id, offering, hall.view, actor=actor.journal, origin=origin)
 
     return Entrance(AUCTION.ref(auction_id), AuctionHall, audience, converse)
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -17,7 +16,7 @@ from kernel.ids import uuid7
 from kernel.journal.streams import Recorded
 from kernel.live import halls as halls_module
 from kernel.live.audience import HOST, PUBLIC, Audience, Standing
-from kernel.live.hall import BUSY_FACTOR, FRAME_SEATS, SEATS_A_TURN, SPREAD
+from kernel.live.hall import BUSY_FACTOR, FRAME_SEATS, SEATS_A_TURN
 from kernel.runtime import Kernel, open_kernel
 from kernel.settings import Settings
 from portal.app import load_actor
@@ -132,23 +131,6 @@ async def test_a_hall_of_a_busy_process_shows_itself_less_often(
         await until(lambda: hall._timer)
         assert isinstance(hall._timer, asyncio.TimerHandle)
         assert hall._timer.when() - hall._flushed_s == pytest.approx(60.0 * factor)
-
-
-async def test_halls_of_a_busy_process_do_not_all_show_themselves_in_the_same_moment(
-    make_kernel: KernelMaker, owner: asyncpg.Connection
-) -> None:
-    await owner.execute(DDL)
-    kernel = await make_kernel(flush_min_s=1.0)
-    streams = [uuid7(NOON) for _ in range(8)]
-    for stream in streams:
-        await kernel.committer.submit(fill(1, stream))
-    halls = [await kernel.halls.hall(STOCK.ref(stream), StockView) for stream in streams]
-
-    waits_s = sorted(hall._busy_flush_s for hall in halls)
-
-    assert waits_s[0] == BUSY_FACTOR
-    assert waits_s[-1] <= BUSY_FACTOR * (1 + SPREAD)
-    assert all(later - earlier > BUSY_FACTOR * SPREAD / 20 for earlier, later in pairwise(waits_s))
 
 
 @pytest.mark.parametrize(

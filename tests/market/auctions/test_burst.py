@@ -3,12 +3,12 @@
 from kernel.journal.streams import Recorded
 from kernel.live.audience import Audience, Standing
 from market.auctions.lifecycle import Event, MinimumStep, evolve
-from market.auctions.live import DELTA_OFFERS_MAX, FRESH_MAX, AuctionHall, HallDelta
+from market.auctions.live import DELTA_OFFERS_MAX, FRESH_MIN, AuctionHall, HallDelta
 from market.auctions.rules import Refusal, decide_offer
 from tests.builders.market_auctions import NOON, a_supplier, an_auction, an_offer, events_of_a_live_auction
 
 STEP = MinimumStep(amount_fen=1)
-OFFERS = 3 * FRESH_MAX
+OFFERS = 3 * FRESH_MIN
 PART = 100
 
 
@@ -31,7 +31,7 @@ def test_it_is_worked_through_by_parts_before_anybody_looks() -> None:
 
     for first in range(0, OFFERS, PART):
         hall.apply(burst[first : first + PART])
-        assert len(hall._fresh) < FRESH_MAX
+        assert len(hall._fresh) < FRESH_MIN
 
     for one in burst:
         auction = evolve(auction, one.event, one.at)
