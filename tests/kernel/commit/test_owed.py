@@ -21,11 +21,17 @@ PIECES = 5_000
 STORM = 3 * ENOUGH
 IDS = tuple(UUID(int=number) for number in range(1, 5))
 NEVER_S = 3_600.0
+TELLS = """
+create function tell() returns trigger language plpgsql as
+$$ begin perform pg_notify('written', new.version::text); return null; end $$;
+create trigger tells after insert or update on stocks for each row execute function tell();
+"""
 
 
 @pytest.fixture
 async def stocked(kernel: Kernel, owner: asyncpg.Connection) -> Kernel:
     await owner.execute(DDL)
+    await owner.execute(TELLS)
     await kernel.committer.submit(fill(PIECES, kind=LAGGING))
     return kernel
 
@@ -58,9 +64,18 @@ async def row_version(owner: asyncpg.Connection) -> int:
 
 
 async def until_written(owner: asyncpg.Connection, version: int) -> None:
-    async with asyncio.timeout(20):
-        while await row_version(owner) < version:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
+    """Wait until the row is at ``version``: the database tells of each that is committed."""
+    written = asyncio.Event()
+
+    def hear(_connection: object, _pid: int, _channel: str, told: object) -> None:
+        if int(str(told)) >= version:
+            written.set()
+
+    await owner.add_listener("written", hear)
+    if await row_version(owner) < version:
+        async with asyncio.timeout(20):
+            await written.wait()
+    await owner.remove_listener("written", hear)
 
 
 @pytest.mark.usefixtures("unpaid")
